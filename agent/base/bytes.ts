@@ -1,0 +1,33 @@
+/** Byte helpers that every floor shares. Pure. */
+
+export type Bytes = Uint8Array;
+
+export function toHex(bytes: Bytes): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** @returns the bytes, or undefined where the text is not an even run of hex digits. */
+export function fromHex(text: string): Bytes | undefined {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
+  return new Uint8Array(Buffer.from(text, 'hex'));
+}
+
+export function equalBytes(left: Bytes, right: Bytes): boolean {
+  return left.byteLength === right.byteLength && Buffer.compare(left, right) === 0;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** @returns the text, or undefined where the bytes are not UTF-8. */
+export function fromUtf8(bytes: Bytes): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

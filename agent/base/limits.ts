@@ -1,0 +1,56 @@
+/** Every bound of the program, with its unit and its reason. Nothing here is configuration. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+
+/** Longest path in a share, bytes of UTF-8: PATH_MAX less the terminating NUL. */
+export const pathBytesMax = 4095;
+/** Longest name in a path, bytes: what ext4, XFS and btrfs hold. */
+export const nameBytesMax = 255;
+/** Longest symlink target, bytes: PATH_MAX less the terminating NUL. */
+export const linkTargetBytesMax = 4095;
+
+/** Files up to this size are one block, bytes: a request for one costs as much as for a small one. */
+export const wholeFileBytesMax = 64 * KIB;
+/** Largest block of any class, bytes. */
+export const blockBytesMax = 2 * MIB;
+/** Most bytes of blocks in one request; a larger block is asked for alone. */
+export const requestBytesMax = 1 * MIB;
+/** Most digests in one request: a page-walk level in one message, yet bounded before allocation. */
+export const requestDigestsMax = 1024;
+
+/** Average number of keys a page ends after: 2^7. */
+export const pageKeysAverageBits = 7;
+/** Most keys in a page, by rank: bounds decoding; the hash boundary exceeds it once in e^8 pages. */
+export const pageKeysMax = 1024;
+/** Largest encoded page, bytes: pageKeysMax entries of the longest path would be more; a page closes earlier then. */
+export const pageBytesMax = 1 * MIB;
+/** Deepest tree: 2^7 keys a page reach 10^16 entries in 8 levels. */
+export const treeLevelsMax = 8;
+
+/** Content that rides inside a head, bytes: one gossip message stays one TCP burst. */
+export const inlineBytesMax = 32 * KIB;
+/** Largest signed document (head with operations, roster), bytes. */
+export const documentBytesMax = 1 * MIB;
+/** Largest control message, bytes. */
+export const controlFrameBytesMax = 1 * MIB;
+/** Largest gossip message, bytes. */
+export const gossipBytesMax = 256 * KIB;
+
+/** Members of a share: what the roster and the peer table are sized for. */
+export const membersMax = 1000;
+/** Below this many members everyone is everyone's neighbour. */
+export const fullMeshMembersMax = 24;
+/** Neighbours an agent seeks in a larger mesh. */
+export const neighboursWanted = 16;
+
+/** A writer that publishes nothing signs its head again after this long, ms. */
+export const headRefreshMs = 10_000;
+/** A head older than this reads as stale, ms: three refreshes. */
+export const headStaleMs = 30_000;
+/** Control streams carry a heartbeat this often, ms: a lost gossip message costs under a second. */
+export const heartbeatMs = 500;
+/** A neighbour silent for this long is gone, ms. */
+export const neighbourSilentMs = 15_000;
+/** How far clocks of members may be apart before expiry dates are doubted, ms. */
+export const clockSkewMs = 120_000;
