@@ -1,0 +1,80 @@
+/** Paths inside a share: parsed once, compared as UTF-8 bytes. Pure; never touches a disk. */
+import { P2psyncError } from '../base/errors.ts';
+import { nameBytesMax, pathBytesMax } from '../base/limits.ts';
+
+/** Relative, `/` between names, no empty name, no `.` or `..`, no NUL, well-formed Unicode. Never the share's top. */
+export type SharePath = string & { readonly __brand: 'SharePath' };
+
+/** The share's top directory, where a directory (not an entry) is meant. */
+export const topDirectory = '';
+export type DirectoryPath = SharePath | typeof topDirectory;
+
+/** The one entry of a share's top that belongs to the agent; it is never replicated. */
+export const agentDirectory = '.p2psync';
+
+/** @throws {P2psyncError} bad-path, naming the rule that is broken. */
+export function parsePath(text: string): SharePath {
+  const fault = pathFault(text);
+  if (fault !== undefined) throw new P2psyncError('bad-path', `${fault}: ${JSON.stringify(text.slice(0, 200))}`);
+  return text as SharePath;
+}
+
+function pathFault(text: string): string | undefined {
+  if (text === '') return 'an empty path';
+  if (!text.isWellFormed()) return 'a path that is not Unicode';
+  if (text.includes('\0')) return 'a path with a NUL';
+  if (Buffer.byteLength(text) > pathBytesMax) return `a path of more than ${pathBytesMax} bytes`;
+  const names = text.split('/');
+  if (names[0] === agentDirectory) return "a path into the agent's own directory";
+  for (const name of names) {
+    if (name === '') return 'a path with an empty name';
+    if (name === '.' || name === '..') return `a path with the name ${JSON.stringify(name)}`;
+    if (name.length * 3 > nameBytesMax && Buffer.byteLength(name) > nameBytesMax) {
+      return `a name of more than ${nameBytesMax} bytes`;
+    }
+  }
+  return undefined;
+}
+
+export function joinPath(directory: DirectoryPath, name: string): SharePath {
+  return (directory === topDirectory ? name : `${directory}/${name}`) as SharePath;
+}
+
+export function parentOf(path: SharePath): DirectoryPath {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? topDirectory : (path.slice(0, slash) as SharePath);
+}
+
+export function nameOf(path: SharePath): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/** True where `path` lies below `directory`, at any depth. */
+export function isBelow(path: SharePath, directory: DirectoryPath): boolean {
+  return directory === topDirectory || (path.length > directory.length && path.startsWith(`${directory}/`));
+}
+
+/** Number of names less one: 0 for an entry of the top directory. */
+export function depthOf(path: SharePath): number {
+  let depth = 0;
+  for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth += 1;
+  return depth;
+}
+
+/**
+ * Byte order of UTF-8, without encoding: UTF-16 order differs from it only where one side has a
+ * surrogate and the other a unit above them.
+ */
+export function comparePaths(left: string, right: string): number {
+  const length = Math.min(left.length, right.length);
+  for (let at = 0; at < length; at += 1) {
+    const a = left.charCodeAt(at);
+    const b = right.charCodeAt(at);
+    if (a !== b) {
+      const aSurrogate = a >= 0xd800 && a <= 0xdfff;
+      const bSurrogate = b >= 0xd800 && b <= 0xdfff;
+      return aSurrogate === bSurrogate ? a - b : aSurrogate ? 1 : -1;
+    }
+  }
+  return left.length - right.length;
+}

@@ -1,0 +1,55 @@
+/** What agents of one share say to each other, as core values; `wire/` turns them into bytes. */
+import type { Bytes } from '../base/bytes.ts';
+import type { Digest } from '../core/digest.ts';
+import type { Edit } from '../core/entry.ts';
+import type { SignedHead } from '../core/head.ts';
+import type { Version } from '../core/version.ts';
+
+/** Changed entries with their blocks, small enough to ride inside a head's message. */
+export type Operations = {
+  /** The version these lead from; they lead to the head they came with. */
+  readonly base: Version;
+  /** Root at `base`. */
+  readonly baseRoot: Digest;
+  /** In byte order of path; applied to the tree at `baseRoot` they give the head's root. */
+  readonly edits: readonly Edit[];
+  /** Blocks of the changed files, whole. */
+  readonly blocks: readonly Bytes[];
+};
+
+export type HeadMessage = {
+  readonly kind: 'head';
+  readonly head: SignedHead;
+  readonly operations: Operations | null;
+};
+
+/**
+ * On the control stream of two neighbours. `status` opens it and is the heartbeat;
+ * `have` lists what a partial holder can serve since its last one; the rest concerns requests.
+ */
+export type Message =
+  | HeadMessage
+  | {
+      readonly kind: 'status';
+      /** What this agent serves completely. */
+      readonly applied: Version | null;
+      /** The newest head this agent accepted. */
+      readonly head: Version | null;
+      readonly rosterVersion: number;
+    }
+  | { readonly kind: 'have'; readonly digests: readonly Digest[] }
+  /** The sender will serve neither pages nor blocks for now. */
+  | { readonly kind: 'paused'; readonly paused: boolean };
+
+/** On the bulk plane: a request, and the answers to it, matched by `id` (chosen by the requester, per peer). */
+export type BlockRequest = { readonly id: number; readonly plane: 'page' | 'block'; readonly digests: readonly Digest[] };
+
+export type BlockAnswer =
+  /** One of the asked digests; the bytes are not yet checked. Answers come in the order asked, each once. */
+  | { readonly kind: 'block'; readonly id: number; readonly digest: Digest; readonly bytes: Bytes }
+  /** Not here (any more). */
+  | { readonly kind: 'missing'; readonly id: number; readonly digest: Digest }
+  /** Nothing of this request will be served; ask again after `retryMs`. */
+  | { readonly kind: 'busy'; readonly id: number; readonly retryMs: number }
+  /** Everything asked was answered. */
+  | { readonly kind: 'done'; readonly id: number };
