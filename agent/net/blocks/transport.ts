@@ -1,0 +1,21 @@
+/** The port of the bulk plane: requests for blocks and pages one way, answers back. Knows no socket and no stream. */
+import type { PeerId } from '../../core/keys.ts';
+import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
+
+/**
+ * What comes in goes to `HostHandlers.blockRequest`, `blockAnswer`, `blockCancelled` and `requestsLost`.
+ * Nothing here throws because a peer is gone: a request to one that cannot be reached ends in `requestsLost`.
+ */
+export interface BlockTransport {
+  readonly kind: 'libp2p';
+  /** Ids are chosen by the requester and must not be reused while one is open. Answers come in the order of requests' serving, not of asking. */
+  request(peer: PeerId, request: BlockRequest): void;
+  /** Nothing more is wanted for this request; answers that are on their way may still come. */
+  cancel(peer: PeerId, id: number): void;
+  /**
+   * Resolves when the answer is accepted under back-pressure, or dropped because its request was cancelled.
+   * Await it before the next answer to the same peer: that is the bound of memory.
+   * @throws {P2psyncError} unreachable-peer, where the stream that asked is gone.
+   */
+  answer(peer: PeerId, answer: BlockAnswer): Promise<void>;
+}
