@@ -54,3 +54,6 @@ export const heartbeatMs = 500;
 export const neighbourSilentMs = 15_000;
 /** How far clocks of members may be apart before expiry dates are doubted, ms. */
 export const clockSkewMs = 120_000;
+
+/** Calls that a worker thread has at once, the running one included: the next starts without a round trip. */
+export const poolCallsAheadMax = 2;
