@@ -57,3 +57,28 @@ export const clockSkewMs = 120_000;
 
 /** Calls that a worker thread has at once, the running one included: the next starts without a round trip. */
 export const poolCallsAheadMax = 2;
+
+/** Longest name of an agent or a share, bytes of UTF-8: a host name's label is 63. */
+export const labelBytesMax = 64;
+/** Longest version text of an agent, bytes. */
+export const agentVersionBytesMax = 32;
+/** Addresses an agent tells of itself, and an invitation carries. */
+export const addressesMax = 8;
+/** Longest address, bytes: the longest DNS name in a multiaddr that ends in a PeerId. */
+export const addressBytesMax = 340;
+/** Addresses the roster keeps of one member, bytes in all: a thousand members fit one document. */
+export const rosterAddressesBytesMax = 384;
+/** Revocations a roster holds: what fits beside a thousand members. */
+export const revocationsMax = 2000;
+/** Largest roster, bytes: it and its frame stay below controlFrameBytesMax. */
+export const rosterBytesMax = 1000 * KIB;
+/** Longest life of an invitation, ms: a revocation older than this guards against nothing any more. */
+export const invitationLifeMaxMs = 366 * 24 * 3600 * 1000;
+/** Longest pasted invitation, characters: eight of the longest addresses in base64. */
+export const invitationCharactersMax = 6000;
+/** Shares that two agents have in common. */
+export const sharesMax = 64;
+/** Largest hello, bytes: read from strangers, so it is bounded well below other frames. */
+export const helloBytesMax = 64 * KIB;
+/** Longest reason in words on the wire, bytes. */
+export const reasonBytesMax = 512;
