@@ -82,3 +82,14 @@ export const sharesMax = 64;
 export const helloBytesMax = 64 * KIB;
 /** Longest reason in words on the wire, bytes. */
 export const reasonBytesMax = 512;
+
+/** /etc/passwd and /etc/group are looked at again after this long, ms: two stats a second at most. */
+export const accountsRecheckMs = 1000;
+/** Two looks at a changed file lie this far apart, ms: longer than a write between open and close, below what anybody notices. */
+export const settleMs = 5;
+/** Longest pause between two looks at a file that keeps changing, ms. */
+export const settleLongestMs = 100;
+/** A file that never rests is published this often, ms. */
+export const restlessMs = 2000;
+/** Most paths that wait to come to rest, about 200 B each; what comes on top is taken as it is. */
+export const settlePathsMax = 100_000;
