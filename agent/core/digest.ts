@@ -10,7 +10,7 @@ export type Digest = string & { readonly __brand: 'Digest' };
 export const digestBytes = 33;
 
 /** The algorithm byte, as in multihash: sha2-256. */
-const sha256Code = 0x12;
+export const sha256Code = 0x12;
 
 export function digestOf(bytes: Bytes): Digest {
   return hash('sha256', bytes, 'hex') as Digest;
