@@ -93,3 +93,6 @@ export const settleLongestMs = 100;
 export const restlessMs = 2000;
 /** Most paths that wait to come to rest, about 200 B each; what comes on top is taken as it is. */
 export const settlePathsMax = 100_000;
+
+/** Places of one block that the index names, when asked: enough to survive files that vanish between two looks. */
+export const blockLocationsMax = 8;
