@@ -1,0 +1,110 @@
+/**
+ * Keys of the index, in an order that serves its ranges: paths in byte order, blocks by digest, inodes by number. Pure.
+ * LMDB takes keys of up to 1,978 bytes and a path may have 4,095: a longer path is cut and a hash of it appended.
+ */
+import { hash } from 'node:crypto';
+import { type Bytes, fromUtf8, toHex } from '../base/bytes.ts';
+import type { Digest } from '../core/digest.ts';
+import type { DirectoryPath, SharePath } from '../core/path.ts';
+import { topDirectory } from '../core/path.ts';
+import type { FileId } from './record.ts';
+
+/** Paths of up to this many bytes are their own key. */
+const wholePathBytesMax = 1900;
+/** No UTF-8 text holds this byte, so a cut key is never taken for a path. */
+const cutMark = 0xff;
+const cutKeyBytes = wholePathBytesMax + 1 + 32;
+
+export type KeyRange = { readonly start: Buffer; readonly end: Buffer };
+
+export function pathKey(path: SharePath): { readonly key: Buffer; readonly whole: boolean } {
+  const bytes = Buffer.from(path);
+  if (bytes.byteLength <= wholePathBytesMax) return { key: bytes, whole: true };
+  const tail = hash('sha256', bytes, 'buffer');
+  return {
+    key: Buffer.concat([bytes.subarray(0, wholePathBytesMax), Buffer.of(cutMark), tail]),
+    whole: false,
+  };
+}
+
+/** @returns undefined where the key is a cut one: its value holds the path. */
+export function pathOfKey(key: Bytes): SharePath | undefined {
+  return key.byteLength === cutKeyBytes ? undefined : (fromUtf8(key) as SharePath | undefined);
+}
+
+/** Every key below the directory lies in here; where the directory's own path is long, others do as well. */
+export function keysBelow(directory: DirectoryPath): KeyRange {
+  if (directory === topDirectory) return { start: Buffer.of(0), end: Buffer.of(cutMark) };
+  const start = Buffer.from(`${directory}/`);
+  if (start.byteLength > wholePathBytesMax) {
+    const cut = Buffer.concat([start.subarray(0, wholePathBytesMax), Buffer.of(cutMark)]);
+    return { start: cut, end: Buffer.concat([cut, Buffer.alloc(33, cutMark)]) };
+  }
+  return { start, end: after(start) };
+}
+
+/** The first key past everything below `path`; undefined where keys of that length are cut. */
+export function keyPast(path: SharePath): Buffer | undefined {
+  const prefix = Buffer.from(`${path}/`);
+  return prefix.byteLength > wholePathBytesMax ? undefined : after(prefix);
+}
+
+export function digestKey(digest: Digest): Buffer {
+  return Buffer.from(digest, 'hex');
+}
+
+/** digest ‖ file ‖ offset: every place of a block, so that a copy that is gone does not hide the others. */
+export function locationKey(digest: Digest, fileId: FileId, offset: number): Buffer {
+  const key = Buffer.alloc(46);
+  key.write(digest, 'hex');
+  key.writeUIntBE(fileId, 32, 6);
+  key.writeBigUInt64BE(BigInt(offset), 38);
+  return key;
+}
+
+export function parseLocationKey(key: Bytes): {
+  readonly digest: Digest;
+  readonly fileId: FileId;
+  readonly offset: number;
+} {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  return {
+    digest: toHex(bytes.subarray(0, 32)) as Digest,
+    fileId: bytes.readUIntBE(32, 6),
+    offset: Number(bytes.readBigUInt64BE(38)),
+  };
+}
+
+export function keysOfBlock(digest: Digest): KeyRange {
+  const start = digestKey(digest);
+  return { start, end: Buffer.concat([start, Buffer.alloc(15, 0xff)]) };
+}
+
+export function fileKey(fileId: FileId): Buffer {
+  const key = Buffer.alloc(6);
+  key.writeUIntBE(fileId, 0, 6);
+  return key;
+}
+
+export function inodeKey(ino: bigint, fileId: FileId): Buffer {
+  const key = Buffer.alloc(14);
+  key.writeBigUInt64BE(BigInt.asUintN(64, ino));
+  key.writeUIntBE(fileId, 8, 6);
+  return key;
+}
+
+export function fileOfInodeKey(key: Bytes): FileId {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUIntBE(8, 6);
+}
+
+export function keysOfInode(ino: bigint): KeyRange {
+  const start = inodeKey(ino, 0);
+  return { start, end: Buffer.concat([start.subarray(0, 8), Buffer.alloc(7, 0xff)]) };
+}
+
+/** The slash that ends a prefix becomes the byte after it. */
+function after(prefix: Buffer): Buffer {
+  const end = Buffer.from(prefix);
+  end[end.byteLength - 1] = 0x30;
+  return end;
+}

@@ -1,0 +1,176 @@
+/**
+ * What one share knows across restarts: pages of its trees, the index of its paths, where each block lies, small documents.
+ * Owns the share's tables; never looks at the share's directory or at the network.
+ */
+import { assert } from '../base/assert.ts';
+import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { blockLocationsMax } from '../base/limits.ts';
+import type { Digest } from '../core/digest.ts';
+import type { DirectoryPath, SharePath } from '../core/path.ts';
+import { isBelow, topDirectory } from '../core/path.ts';
+import {
+  digestKey,
+  fileKey,
+  fileOfInodeKey,
+  keyPast,
+  keysBelow,
+  keysOfBlock,
+  keysOfInode,
+  parseLocationKey,
+  pathKey,
+  pathOfKey,
+} from './keys.ts';
+import { decodeRecord, type FileId, type PathRecord } from './record.ts';
+import { openTables, type Tables } from './tables.ts';
+import { applyBatch } from './write-batch.ts';
+
+export type IndexEdit = { readonly path: SharePath; readonly record: PathRecord | null };
+
+export type StoreBatch = {
+  /** Verified by the caller. They are there before the index of the same batch is read. */
+  readonly pages?: Iterable<readonly [Digest, Bytes]>;
+  /** After everything else of the batch; one that is not there is dropped already. */
+  readonly dropPages?: Iterable<Digest>;
+  readonly index?: readonly IndexEdit[];
+  /** null removes. */
+  readonly state?: ReadonlyMap<string, Bytes | null>;
+};
+
+export type BlockLocation = { readonly path: SharePath; readonly offset: number; readonly length: number };
+
+export type ShareStore = {
+  /** Encoded tree page or block-list page. */
+  page(digest: Digest): Bytes | undefined;
+  hasPage(digest: Digest): boolean;
+  /** True where some recorded path is said to hold it; what the disk says is for the reader to find out. */
+  hasBlock(digest: Digest): boolean;
+  /** At most `blockLocationsMax` of them. */
+  locations(digest: Digest): readonly BlockLocation[];
+  record(path: SharePath): PathRecord | undefined;
+  /** Names recorded directly in the directory, in byte order (paths over 1,900 bytes last). */
+  children(directory: DirectoryPath): readonly string[];
+  /** Everything recorded below the directory, in byte order of path (those over 1,900 bytes by their first 1,900); may be read while the store is written. */
+  below(directory: DirectoryPath): Iterable<readonly [SharePath, PathRecord]>;
+  /** Recorded paths of this inode, of files with more than one name. */
+  linkGroup(ino: bigint): readonly SharePath[];
+  state(key: string): Bytes | undefined;
+  /**
+   * One atomic transaction; resolves when it is committed and visible: it outlives the process.
+   * @throws {P2psyncError} page-missing, where a file's block list is not among the pages; nothing is written then.
+   */
+  write(batch: StoreBatch): Promise<void>;
+  /** The same, and it outlives a power cut, as does everything written before it. */
+  writeDurably(batch: StoreBatch): Promise<void>;
+};
+
+export type OpenShareStore = ShareStore & { close(): Promise<void> };
+
+export function openShareStore(directory: string, options: { readonly readOnly: boolean }): OpenShareStore {
+  const tables = openTables(directory, options);
+  const write = (batch: StoreBatch): Promise<void> => {
+    assert(!options.readOnly, 'only the agent writes the index');
+    return tables.transact(() => applyBatch(tables, batch));
+  };
+  return {
+    page: (digest) => tables.pages.getBinary(digestKey(digest)),
+    hasPage: (digest) => tables.pages.doesExist(digestKey(digest)),
+    hasBlock: (digest) => readLocations(tables, digest, 1).length > 0,
+    locations: (digest) => readLocations(tables, digest, blockLocationsMax),
+    record(path) {
+      const bytes = tables.paths.getBinary(pathKey(path).key);
+      return bytes === undefined ? undefined : decodeRecord(bytes).record;
+    },
+    children: (directory) => readChildren(tables, directory),
+    below: (directory) => readBelow(tables, directory),
+    linkGroup: (ino) => readLinkGroup(tables, ino),
+    state: (key) => tables.documents.getBinary(utf8(key)),
+    write,
+    async writeDurably(batch) {
+      await write(batch);
+      await tables.flush();
+    },
+    close: () => tables.close(),
+  };
+}
+
+function readLocations(tables: Tables, digest: Digest, most: number): BlockLocation[] {
+  const found: BlockLocation[] = [];
+  for (const { key, value } of tables.locations.getRange(keysOfBlock(digest))) {
+    const { fileId, offset } = parseLocationKey(key);
+    const path = pathOfFile(tables, fileId);
+    // A file whose block list was gone when it was replaced leaves places behind that lead nowhere.
+    if (path === undefined) continue;
+    found.push({ path, offset, length: new DataView(value.buffer, value.byteOffset).getUint32(0) });
+    if (found.length >= most) break;
+  }
+  return found;
+}
+
+function pathOfFile(tables: Tables, fileId: FileId): SharePath | undefined {
+  const bytes = tables.files.getBinary(fileKey(fileId));
+  return bytes === undefined ? undefined : (fromUtf8(bytes) as SharePath | undefined);
+}
+
+function readLinkGroup(tables: Tables, ino: bigint): SharePath[] {
+  const paths: SharePath[] = [];
+  for (const key of tables.inodes.getKeys(keysOfInode(ino))) {
+    const path = pathOfFile(tables, fileOfInodeKey(key));
+    if (path !== undefined) paths.push(path);
+  }
+  return paths;
+}
+
+/** One step a child, not one a descendant: past a subdirectory's first entry we seek behind all of it. */
+function readChildren(tables: Tables, directory: DirectoryPath): string[] {
+  const names: string[] = [];
+  const { start, end } = keysBelow(directory);
+  const prefixLength = directory === topDirectory ? 0 : directory.length + 1;
+  let from: Buffer | undefined = start;
+  while (from !== undefined) {
+    let next: Buffer | undefined;
+    for (const key of tables.paths.getKeys({ start: from, end })) {
+      const path = pathOfRow(tables, key);
+      if (!isBelow(path, directory)) continue;
+      const slash = path.indexOf('/', prefixLength);
+      if (slash < 0) {
+        names.push(path.slice(prefixLength));
+        continue;
+      }
+      next = keyPast(path.slice(0, slash) as SharePath);
+      if (next !== undefined) break;
+    }
+    from = next;
+  }
+  return names;
+}
+
+function pathOfRow(tables: Tables, key: Bytes): SharePath {
+  const path = pathOfKey(key);
+  if (path !== undefined) return path;
+  const value = tables.paths.getBinary(key);
+  const stored = value === undefined ? null : decodeRecord(value).path;
+  assert(stored !== null, 'the value of a cut key holds the path');
+  return stored;
+}
+
+/** Rows read at a time: a consumer that waits between two does not hold a snapshot open. */
+const rowsAtATime = 512;
+
+function* readBelow(tables: Tables, directory: DirectoryPath): Generator<readonly [SharePath, PathRecord]> {
+  const { start, end } = keysBelow(directory);
+  let from = start;
+  let exclusiveStart = false;
+  for (;;) {
+    const rows = [...tables.paths.getRange({ start: from, end, exclusiveStart, limit: rowsAtATime })];
+    for (const { key, value } of rows) {
+      const stored = decodeRecord(value);
+      const path = stored.path ?? pathOfKey(key);
+      assert(path !== undefined, 'a key is a path, or its value holds one');
+      if (isBelow(path, directory)) yield [path, stored.record];
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < rowsAtATime) return;
+    from = Buffer.from(last.key);
+    exclusiveStart = true;
+  }
+}

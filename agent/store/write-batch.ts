@@ -1,0 +1,168 @@
+/**
+ * What a batch does to the tables, inside the caller's transaction: pages first, then the index with the places of each
+ * file's blocks, then documents, then the pages that go. Owns the numbering of files.
+ */
+import { assert } from '../base/assert.ts';
+import { type Bytes, utf8 } from '../base/bytes.ts';
+import { hasCode } from '../base/errors.ts';
+import { iterateBlocks } from '../core/blocklist.ts';
+import type { Digest } from '../core/digest.ts';
+import { digestKey, fileKey, inodeKey, locationKey, pathKey } from './keys.ts';
+import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
+import type { IndexEdit, StoreBatch } from './share-store.ts';
+import type { Tables } from './tables.ts';
+
+export function applyBatch(tables: Tables, batch: StoreBatch): void {
+  for (const [digest, bytes] of batch.pages ?? []) tables.pages.put(digestKey(digest), bytes);
+  if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index);
+  for (const [key, bytes] of batch.state ?? []) {
+    if (bytes === null) tables.documents.remove(utf8(key));
+    else tables.documents.put(utf8(key), bytes);
+  }
+  for (const digest of batch.dropPages ?? []) tables.pages.remove(digestKey(digest));
+}
+
+const fileCounterKey = utf8('files');
+
+/** Hands out numbers of files; never one twice, so that what an old number left behind is known to be old. */
+type Numbering = { take(): FileId };
+
+function applyIndex(tables: Tables, edits: readonly IndexEdit[]): void {
+  const counter = tables.meta.getBinary(fileCounterKey);
+  let last = counter === undefined ? 0 : Buffer.from(counter).readUIntBE(0, 6);
+  const before = last;
+  const numbering: Numbering = { take: () => ++last };
+  for (const edit of edits) applyEdit(tables, edit, numbering);
+  if (last !== before) tables.meta.put(fileCounterKey, fileKey(last));
+}
+
+function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbering): void {
+  const { key, whole } = pathKey(path);
+  const bytes = tables.paths.getBinary(key);
+  const old = bytes === undefined ? null : decodeRecord(bytes);
+  const fileId =
+    record === null || record.stat.kind !== 'file' ? 0 : replaceBlocks(tables, { old, record, numbering });
+  if (old !== null && old.fileId !== 0 && old.fileId !== fileId) forgetFile(tables, old);
+  if (record === null) {
+    if (old !== null) tables.paths.remove(key);
+    return;
+  }
+  if (fileId !== 0) {
+    if (old === null || old.fileId !== fileId) tables.files.put(fileKey(fileId), utf8(path));
+    noteLinks(tables, { old: old?.fileId === fileId ? old.record : null, record, fileId });
+  }
+  const stored: StoredRecord = { record, fileId, path: whole ? null : path };
+  tables.paths.put(key, encodeRecord(stored));
+}
+
+type Replacement = {
+  readonly old: StoredRecord | null;
+  readonly record: PathRecord;
+  readonly numbering: Numbering;
+};
+
+/** Brings the places of the file's blocks up to date, writing only those that differ. @returns the file's number. */
+function replaceBlocks(tables: Tables, { old, record, numbering }: Replacement): FileId {
+  if (old !== null && old.fileId !== 0) {
+    if (contentName(old.record) === contentName(record)) return old.fileId;
+    if (hasBlocks(tables, old.record)) {
+      mergePlaces(tables, {
+        fileId: old.fileId,
+        before: placesOf(tables, old.record),
+        after: placesOf(tables, record),
+      });
+      return old.fileId;
+    }
+  }
+  const fileId = numbering.take();
+  for (const place of placesOf(tables, record)) putPlace(tables, fileId, place);
+  return fileId;
+}
+
+/** Two contents with one name hold the same blocks at the same offsets; the size of a one-block file is part of its name. */
+function contentName({ content, stat }: PathRecord): string {
+  if (content === null || content.kind === 'empty') return '';
+  return content.kind === 'block' ? `${content.digest} ${stat.size}` : `list ${content.digest}`;
+}
+
+/** False where the block list of what was here is dropped already: its places cannot be named one by one. */
+function hasBlocks(tables: Tables, record: PathRecord): boolean {
+  try {
+    for (const place of placesOf(tables, record)) assert(place.length > 0, 'no block is empty');
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'page-missing')) return false;
+    throw error;
+  }
+}
+
+type Place = { readonly digest: Digest; readonly offset: number; readonly length: number };
+
+/** @throws {P2psyncError} page-missing, where the block list is not among the pages. */
+function* placesOf(tables: Tables, { content, stat }: PathRecord): Generator<Place> {
+  if (content === null || content.kind === 'empty') return;
+  if (content.kind === 'block') {
+    yield { digest: content.digest, offset: 0, length: stat.size };
+    return;
+  }
+  const pages = { page: (digest: Digest): Bytes | undefined => tables.pages.getBinary(digestKey(digest)) };
+  let offset = 0;
+  for (const { digest, length } of iterateBlocks(pages, content.digest)) {
+    yield { digest, offset, length };
+    offset += length;
+  }
+}
+
+type Merge = { readonly fileId: FileId; readonly before: Iterator<Place>; readonly after: Iterator<Place> };
+
+/** Both sides come by offset: what is the same on both is left alone. */
+function mergePlaces(tables: Tables, { fileId, before, after }: Merge): void {
+  let old = before.next();
+  let fresh = after.next();
+  while (old.done !== true || fresh.done !== true) {
+    const oldAt = old.done === true ? Infinity : old.value.offset;
+    const freshAt = fresh.done === true ? Infinity : fresh.value.offset;
+    if (old.done !== true && fresh.done !== true && oldAt === freshAt) {
+      if (old.value.digest !== fresh.value.digest) {
+        tables.locations.remove(locationKey(old.value.digest, fileId, oldAt));
+        putPlace(tables, fileId, fresh.value);
+      }
+      old = before.next();
+      fresh = after.next();
+    } else if (oldAt < freshAt && old.done !== true) {
+      tables.locations.remove(locationKey(old.value.digest, fileId, oldAt));
+      old = before.next();
+    } else if (fresh.done !== true) {
+      putPlace(tables, fileId, fresh.value);
+      fresh = after.next();
+    }
+  }
+}
+
+function putPlace(tables: Tables, fileId: FileId, { digest, offset, length }: Place): void {
+  const value = Buffer.alloc(4);
+  value.writeUInt32BE(length);
+  tables.locations.put(locationKey(digest, fileId, offset), value);
+}
+
+/** The path is gone, or is no file any more. Places whose list is missing stay behind and lead nowhere. */
+function forgetFile(tables: Tables, { fileId, record }: StoredRecord): void {
+  tables.files.remove(fileKey(fileId));
+  tables.inodes.remove(inodeKey(record.stat.ino, fileId));
+  if (!hasBlocks(tables, record)) return;
+  for (const { digest, offset } of placesOf(tables, record)) {
+    tables.locations.remove(locationKey(digest, fileId, offset));
+  }
+}
+
+const nothing = Buffer.of(0);
+
+type Links = { readonly old: PathRecord | null; readonly record: PathRecord; readonly fileId: FileId };
+
+function noteLinks(tables: Tables, { old, record, fileId }: Links): void {
+  const wasLinked = old !== null && old.stat.nlink > 1;
+  const isLinked = record.stat.nlink > 1;
+  if (wasLinked && isLinked && old.stat.ino === record.stat.ino) return;
+  if (wasLinked) tables.inodes.remove(inodeKey(old.stat.ino, fileId));
+  if (isLinked) tables.inodes.put(inodeKey(record.stat.ino, fileId), nothing);
+}
