@@ -96,3 +96,39 @@ export const settlePathsMax = 100_000;
 
 /** Places of one block that the index names, when asked: enough to survive files that vanish between two looks. */
 export const blockLocationsMax = 8;
+
+// The swarm (swarm/): who is asked for what, and how much of it is remembered.
+/** Neighbours a share's machine keeps; more are not taken in: a full mesh of 24, or 16 sought and as many who sought us. */
+export const neighboursMax = 64;
+/** Requests in flight in all, least and most: 4 fill a LAN, 16 a link with latency. */
+export const requestsInFlightMin = 4;
+export const requestsInFlightMax = 16;
+/** Requests in flight to one neighbour: the second hides the round trip of the first. */
+export const requestsPerNeighbourMax = 2;
+/** Requests of one neighbour that wait here; the next is told BUSY at once, for a deep queue hides a slow server. */
+export const serveQueuePerNeighbourMax = 2;
+/** Requests that are answered at one time: two keep a link full, the others wait for a slow reader no longer than this. */
+export const servesAtOnceMax = 4;
+/** Bytes a neighbour may be served before the next one's turn: a typical request. */
+export const serveQuantumBytes = 256 * KIB;
+/** Missing pages and blocks looked for at one time; the walk waits beyond (about 200 bytes of memory each). */
+export const wantsMax = 65_536;
+/** Digests that neighbours said they have and we lack, remembered in all; the oldest are forgotten, completion tells again. */
+export const havesMax = 262_144;
+/** Digests in one `have` message, bytes of which stay far below a control frame. */
+export const haveDigestsMax = 4096;
+/** Tree entries looked at in one step of the machine: about 10 ms, so that a big head never blocks the loop. */
+export const walkEntriesPerStep = 8192;
+/** Paths that drifted and wait to be put right; more are found again by the next scan. */
+export const driftedMax = 65_536;
+/** Strikes after which a neighbour is not asked any more until one has decayed. */
+export const strikesMax = 3;
+/** One strike is forgiven after this long, ms. */
+export const strikeDecayMs = 60_000;
+/** Blocks of one publish whose first holder the origin chooses; a larger publish is announced at once. */
+export const revealBlocksMax = 1_048_576;
+/** Publishes below both are announced to everyone at once: the reveal would cost more than it saves. */
+export const revealBlocksMin = 4;
+export const revealBytesMin = 256 * KIB;
+/** Versions whose root is remembered to notice a writer that signs two of one version. */
+export const rememberedRootsMax = 64;
