@@ -132,3 +132,11 @@ export const revealBlocksMin = 4;
 export const revealBytesMin = 256 * KIB;
 /** Versions whose root is remembered to notice a writer that signs two of one version. */
 export const rememberedRootsMax = 64;
+
+// Daemon.
+/** Differences on disk that are handed over at once: bounds what one batch holds in memory. */
+export const observeBatchPathsMax = 4096;
+/** A whole scan that catches what the watcher missed (writes through links from outside, mmap), ms. */
+export const rescanIntervalMs = 15 * 60_000;
+/** How often directories that cannot be watched are listed, ms; also the pause after a failed look. */
+export const pollUnwatchedMs = 2_000;

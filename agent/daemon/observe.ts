@@ -1,0 +1,266 @@
+/**
+ * Finds what differs between a share's directory and the index: at start by a whole scan, then by the
+ * watcher's hints, and by a slow scan that catches what hints missed. Owns the order of watching and
+ * listing; decides nothing about what a difference means.
+ */
+import type { Logger } from 'pino';
+import { P2psyncError } from '../base/errors.ts';
+import { observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
+import { type DirectoryPath, joinPath, parentOf, type SharePath, topDirectory } from '../core/path.ts';
+import { type DiskStat, sameStat } from '../core/stat.ts';
+import type { Listing, Scanner, Skipped } from '../disk/scan.ts';
+import type { Dirty, Watcher } from '../disk/watch.ts';
+import type { PathRecord, ShareStore } from '../store/share-store.ts';
+
+export type DiskChange =
+  | { readonly kind: 'present'; readonly path: SharePath; readonly stat: DiskStat; readonly before: PathRecord | undefined }
+  | { readonly kind: 'gone'; readonly path: SharePath; readonly before: PathRecord };
+
+export type ObserverPorts = {
+  readonly scanner: Scanner;
+  readonly store: ShareStore;
+  readonly log: Logger;
+  readonly watch: (handlers: {
+    onDirty(dirty: readonly Dirty[]): void;
+    onOverflow(): void;
+    onLimit(directories: readonly DirectoryPath[]): void;
+  }) => Watcher;
+  /** Differences, each path once, parents before what is below them. The next batch waits. */
+  readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
+  /** Everything found so far was handed over. */
+  readonly onQuiet: () => Promise<void>;
+  /** What cannot be replicated below `directory` (of the whole share where `whole`); replaces what was said before. */
+  readonly onSkipped: (scope: SkippedScope) => void;
+};
+
+export type SkippedScope = {
+  readonly directory: DirectoryPath;
+  readonly whole: boolean;
+  readonly skipped: readonly Skipped[];
+};
+
+export type Observer = {
+  /** Scans everything and watches from then on. Resolves when the first scan was handed over. */
+  start(): Promise<void>;
+  /** Resolves when a whole scan that began after the call was handed over. */
+  rescan(): Promise<void>;
+  /** Marks paths to be looked at again. */
+  touch(paths: readonly SharePath[]): void;
+  close(): Promise<void>;
+};
+
+export function createObserver(ports: ObserverPorts): Observer {
+  // Fixed at start.
+  const closing = new AbortController();
+  const watcher = ports.watch({ onDirty: mark, onOverflow: () => requestScan(), onLimit: poll });
+
+  // Changes while running.
+  const dirty = new Map<DirectoryPath, Set<string> | null>();
+  const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  let wake: (() => void) | undefined;
+  let loop: Promise<void> | undefined;
+  let unwatched: readonly DirectoryPath[] = [];
+  const timers: NodeJS.Timeout[] = [];
+
+  function mark(hints: readonly Dirty[]): void {
+    for (const { directory, names } of hints) {
+      const known = dirty.get(directory);
+      if (names === null) dirty.set(directory, null);
+      else if (known === undefined) dirty.set(directory, new Set(names));
+      else if (known !== null) for (const name of names) known.add(name);
+    }
+    wake?.();
+  }
+
+  function requestScan(): void {
+    scansWanted.push({ resolve: () => undefined, reject: () => undefined });
+    wake?.();
+  }
+
+  function poll(directories: readonly DirectoryPath[]): void {
+    unwatched = [...unwatched, ...directories];
+    ports.log.warn(
+      { directories: directories.length },
+      'not all directories can be watched: raise fs.inotify.max_user_watches (p2psync doctor says how); they are polled',
+    );
+  }
+
+  async function run(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        if (scansWanted.length > 0) await scanAll();
+        else if (dirty.size > 0) await lookAtDirty();
+        else await new Promise<void>((resolve) => (wake = resolve));
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        ports.log.error({ err: error }, 'looking at the directory failed; it is scanned again');
+        await pause(pollUnwatchedMs);
+        requestScan();
+      }
+    }
+  }
+
+  /** Ends early when closing. */
+  async function pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      closing.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    });
+  }
+
+  async function scanAll(): Promise<void> {
+    const waiting = scansWanted.splice(0);
+    dirty.clear();
+    try {
+      await scanBelow(topDirectory);
+      await ports.onQuiet();
+      for (const one of waiting) one.resolve();
+    } catch (error) {
+      for (const one of waiting) one.reject(error);
+      throw error;
+    }
+  }
+
+  async function scanBelow(from: DirectoryPath): Promise<void> {
+    const skipped: Skipped[] = [];
+    for await (const listings of ports.scanner.tree(from, { signal: closing.signal })) {
+      if (listings.some((listing) => listing.directory === topDirectory && listing.gone)) {
+        throw new P2psyncError('io', 'the share directory is gone: is its file system mounted?');
+      }
+      await watcher.add(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
+      for (const listing of listings) skipped.push(...listing.skipped);
+      await handOver(listings.flatMap(differences));
+    }
+    ports.onSkipped({ directory: from, whole: true, skipped });
+  }
+
+  async function lookAtDirty(): Promise<void> {
+    const marks = [...dirty];
+    dirty.clear();
+    const paths = new Set<SharePath>();
+    const listings: Listing[] = [];
+    for (const [directory, names] of marks) {
+      if (directory !== topDirectory) paths.add(directory);
+      if (names === null) listings.push(await ports.scanner.directory(directory));
+      else for (const name of names) paths.add(joinPath(directory, name));
+    }
+    const changes = listings.flatMap(differences);
+    for (const listing of listings) {
+      ports.onSkipped({ directory: listing.directory, whole: false, skipped: listing.skipped });
+    }
+    changes.push(...(await compare([...paths])));
+    await handOver(changes);
+    for (const directory of newDirectories(changes)) await scanBelow(directory);
+    await ports.onQuiet();
+  }
+
+  /** Stats of paths against the index. An ignored path and one that cannot be replicated read as absent. */
+  async function compare(paths: readonly SharePath[]): Promise<DiskChange[]> {
+    const stats = await ports.scanner.stat(paths);
+    return paths.flatMap((path, at) => {
+      const stat = stats[at] ?? null;
+      const before = ports.store.record(path);
+      if (stat === null) return before === undefined ? [] : gone(path, before);
+      return differs(path, stat, before);
+    });
+  }
+
+  function differences(listing: Listing): DiskChange[] {
+    const { directory } = listing;
+    if (listing.unreadable) return [];
+    const changes: DiskChange[] = [];
+    const present = new Set<string>();
+    for (const { name, stat } of listing.entries) {
+      present.add(name);
+      const path = joinPath(directory, name);
+      changes.push(...differs(path, stat, ports.store.record(path)));
+    }
+    for (const name of ports.store.children(directory)) {
+      if (present.has(name)) continue;
+      const path = joinPath(directory, name);
+      const before = ports.store.record(path);
+      if (before !== undefined) changes.push(...gone(path, before));
+    }
+    return changes;
+  }
+
+  /** A path that is no more, with everything the index knows below it. */
+  function gone(path: SharePath, before: PathRecord): DiskChange[] {
+    const changes: DiskChange[] = [{ kind: 'gone', path, before }];
+    if (before.stat.kind === 'directory') {
+      for (const [below, record] of ports.store.below(path)) changes.push({ kind: 'gone', path: below, before: record });
+    }
+    return changes;
+  }
+
+  function differs(path: SharePath, stat: DiskStat, before: PathRecord | undefined): DiskChange[] {
+    if (before !== undefined && sameStat(before.stat, stat)) return [];
+    const changes: DiskChange[] = [];
+    if (before?.stat.kind === 'directory' && stat.kind !== 'directory') {
+      for (const change of gone(path, before)) if (change.path !== path) changes.push(change);
+    }
+    changes.push({ kind: 'present', path, stat, before });
+    return changes;
+  }
+
+  function newDirectories(changes: readonly DiskChange[]): SharePath[] {
+    const fresh = changes.flatMap((change) =>
+      change.kind === 'present' && change.stat.kind === 'directory' && change.before?.stat.ino !== change.stat.ino
+        ? [change.path]
+        : [],
+    );
+    const all = new Set<DirectoryPath>(fresh);
+    // A scan below one covers those below it.
+    return fresh.filter((path) => !ancestors(path).some((ancestor) => all.has(ancestor)));
+  }
+
+  async function handOver(changes: readonly DiskChange[]): Promise<void> {
+    for (let at = 0; at < changes.length; at += observeBatchPathsMax) {
+      await ports.onChanges(changes.slice(at, at + observeBatchPathsMax));
+    }
+  }
+
+  function every(ms: number, work: () => void): void {
+    const timer = setInterval(work, ms);
+    timer.unref();
+    timers.push(timer);
+  }
+
+  return {
+    async start() {
+      await new Promise<void>((resolve, reject) => {
+        scansWanted.push({ resolve, reject });
+        loop = run();
+      });
+      // What changed between a directory's listing and its watch shows in a second look.
+      requestScan();
+      every(rescanIntervalMs, requestScan);
+      every(pollUnwatchedMs, () => {
+        if (unwatched.length > 0) mark(unwatched.map((directory) => ({ directory, names: null })));
+      });
+    },
+    rescan() {
+      return new Promise((resolve, reject) => {
+        scansWanted.push({ resolve, reject });
+        wake?.();
+      });
+    },
+    touch(paths) {
+      mark(paths.map((path) => ({ directory: parentOf(path), names: [path.slice(path.lastIndexOf('/') + 1)] })));
+    },
+    async close() {
+      closing.abort();
+      for (const timer of timers) clearInterval(timer);
+      for (const one of scansWanted.splice(0)) one.reject(new P2psyncError('cancelled', 'the agent stops'));
+      wake?.();
+      await loop;
+      await watcher.close();
+    },
+  };
+}
+
+function ancestors(path: SharePath): DirectoryPath[] {
+  const found: DirectoryPath[] = [];
+  for (let at: DirectoryPath = parentOf(path); at !== topDirectory; at = parentOf(at)) found.push(at);
+  return found;
+}
