@@ -140,3 +140,5 @@ export const observeBatchPathsMax = 4096;
 export const rescanIntervalMs = 15 * 60_000;
 /** How often directories that cannot be watched are listed, ms; also the pause after a failed look. */
 export const pollUnwatchedMs = 2_000;
+/** How long a start waits for another one that looks at the same home's lock, ms: that look takes a few. */
+export const lockTakeoverMs = 2000;
