@@ -22,19 +22,10 @@ import {
 } from './keys.ts';
 import { decodeRecord, type FileId, type PathRecord } from './record.ts';
 import { openTables, type Tables } from './tables.ts';
-import { applyBatch } from './write-batch.ts';
+import { applyBatch, type StoreBatch } from './write-batch.ts';
 
-export type IndexEdit = { readonly path: SharePath; readonly record: PathRecord | null };
-
-export type StoreBatch = {
-  /** Verified by the caller. They are there before the index of the same batch is read. */
-  readonly pages?: Iterable<readonly [Digest, Bytes]>;
-  /** After everything else of the batch; one that is not there is dropped already. */
-  readonly dropPages?: Iterable<Digest>;
-  readonly index?: readonly IndexEdit[];
-  /** null removes. */
-  readonly state?: ReadonlyMap<string, Bytes | null>;
-};
+export type { PathRecord } from './record.ts';
+export type { IndexEdit, StoreBatch } from './write-batch.ts';
 
 export type BlockLocation = { readonly path: SharePath; readonly offset: number; readonly length: number };
 

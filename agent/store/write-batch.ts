@@ -7,11 +7,24 @@ import { type Bytes, utf8 } from '../base/bytes.ts';
 import { hasCode } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
+import type { SharePath } from '../core/path.ts';
 import { digestKey, fileKey, inodeKey, locationKey, pathKey } from './keys.ts';
 import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
-import type { IndexEdit, StoreBatch } from './share-store.ts';
 import type { Tables } from './tables.ts';
 
+export type IndexEdit = { readonly path: SharePath; readonly record: PathRecord | null };
+
+export type StoreBatch = {
+  /** Verified by the caller. They are there before the index of the same batch is read. */
+  readonly pages?: Iterable<readonly [Digest, Bytes]>;
+  /** After everything else of the batch; one that is not there is dropped already. */
+  readonly dropPages?: Iterable<Digest>;
+  readonly index?: readonly IndexEdit[];
+  /** null removes. */
+  readonly state?: ReadonlyMap<string, Bytes | null>;
+};
+
+/** @throws {P2psyncError} page-missing, where a file's block list is not among the pages. */
 export function applyBatch(tables: Tables, batch: StoreBatch): void {
   for (const [digest, bytes] of batch.pages ?? []) tables.pages.put(digestKey(digest), bytes);
   if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index);
