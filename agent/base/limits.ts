@@ -70,6 +70,8 @@ export const addressBytesMax = 340;
 export const rosterAddressesBytesMax = 384;
 /** Revocations a roster holds: what fits beside a thousand members. */
 export const revocationsMax = 2000;
+/** Largest body of a certificate or of an invitation's terms, bytes: their fields at their longest, and some room. */
+export const certificateBytesMax = 256;
 /** Largest roster, bytes: it and its frame stay below controlFrameBytesMax. */
 export const rosterBytesMax = 1000 * KIB;
 /** Longest life of an invitation, ms: a revocation older than this guards against nothing any more. */
