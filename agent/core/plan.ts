@@ -1,6 +1,6 @@
 /** Turns the changes between two trees into ordered disk steps. Pure. */
 import type { Change, DirectoryEntry, Entry, FileEntry, HardlinkEntry, SymlinkEntry } from './entry.ts';
-import type { DirectoryPath, SharePath } from './path.ts';
+import type { SharePath } from './path.ts';
 
 export type Step =
   /** Make a directory, private (0700) until `finish`. */
@@ -16,12 +16,18 @@ export type Step =
   | { readonly kind: 'remove'; readonly path: SharePath }
   | { readonly kind: 'rmdir'; readonly path: SharePath }
   /** Last: a directory's owner, mode and time, deepest first. */
-  | { readonly kind: 'finish'; readonly entry: DirectoryEntry };
+  | { readonly kind: 'finish'; readonly entry: DirectoryEntry }
+  /** Nothing is done here, but its inode got or lost a name, which changes its ctime: look again. */
+  | { readonly kind: 'look'; readonly path: SharePath };
 
 export type PlanInput = {
   readonly changes: readonly Change[];
   /** Entry of a path in the tree that is being applied. */
   readonly after: (path: SharePath) => Entry | undefined;
+  /** Hard links to a path in the tree that is being applied. */
+  readonly linksTo: (path: SharePath) => readonly HardlinkEntry[];
 };
 
-export type { Change, DirectoryPath };
+export function planSteps(_input: PlanInput): readonly Step[] {
+  throw new Error('not yet');
+}
