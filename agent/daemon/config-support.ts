@@ -1,0 +1,32 @@
+/** Settings of `config.toml` that are understood but not acted upon: refused, because one that silently does nothing is a lie. Pure. */
+import type { RawConfig } from './config-schema.ts';
+
+export type Unsupported = { readonly path: readonly (string | number)[]; readonly what: string };
+
+/** Those that are set to something other than their default, in the order of this table. */
+export function unsupportedSettings(config: RawConfig): readonly Unsupported[] {
+  const { limits, log, ready, run } = config;
+  const found: Unsupported[] = [];
+  const refuse = (isSet: boolean, path: readonly (string | number)[], what: string): void => {
+    if (isSet) found.push({ path, what });
+  };
+  refuse(ready.agent_check !== null, ['ready', 'agent_check'], '(leave it out)');
+  refuse(limits.upload !== 0, ['limits', 'upload'], 'other than "0"');
+  refuse(limits.download !== 0, ['limits', 'download'], 'other than "0"');
+  refuse(limits.idle_timeout !== 600_000, ['limits', 'idle_timeout'], 'other than "600s"');
+  refuse(
+    log.transfers !== 'transfer.log' && log.transfers !== null,
+    ['log', 'transfers'],
+    'to a file of your own',
+  );
+  refuse(log.syslog !== null, ['log', 'syslog'], 'other than "off"');
+  refuse(run.user !== '', ['run', 'user'], '(start the agent as that user)');
+  refuse(run.group !== '', ['run', 'group'], '(start the agent with that group)');
+  config.share.forEach((share, index) => {
+    refuse(share.apply === 'release', ['share', index, 'apply'], '= "release"');
+    refuse(share.on_applied.length > 0, ['share', index, 'on_applied'], '(leave it out)');
+    refuse(share.keep.versions !== 10, ['share', index, 'keep', 'versions'], 'other than 10');
+    refuse(share.keep.days !== 7, ['share', index, 'keep', 'days'], 'other than 7');
+  });
+  return found;
+}
