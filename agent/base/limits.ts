@@ -144,3 +144,14 @@ export const rescanIntervalMs = 15 * 60_000;
 export const pollUnwatchedMs = 2_000;
 /** How long a start waits for another one that looks at the same home's lock, ms: that look takes a few. */
 export const lockTakeoverMs = 2000;
+
+/** Longest user or group name, bytes: what getpwnam and directory services hand out. */
+export const accountNameBytesMax = 255;
+/** Largest user or group number: uid_t has 32 bits. */
+export const accountNumberMax = 2 ** 32 - 1;
+/** Average number of records a block-list page ends after: 2^7, so that one edit of a file rewrites about 5 KB. */
+export const listKeysAverageBits = 7;
+/** Most records in a block-list page: bounds decoding. */
+export const listKeysMax = 1024;
+/** Deepest block list: 2^7 records a page reach beyond 2^53 bytes in 6 levels. */
+export const listLevelsMax = 8;

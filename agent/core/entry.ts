@@ -1,4 +1,5 @@
 /** One path of a share as the writer saw it. Pure values. */
+import type { Bytes } from '../base/bytes.ts';
 import type { Digest } from './digest.ts';
 import type { SharePath } from './path.ts';
 
@@ -85,3 +86,10 @@ export type Counts = {
   /** Sum of the sizes of the files. */
   readonly bytes: number;
 };
+
+/** One entry alone, canonical. */
+export declare function encodeEntry(entry: Entry): Bytes;
+export declare function decodeEntry(bytes: Bytes): Entry;
+export declare function sameEntry(left: Entry, right: Entry): boolean;
+/** Same kind and same bytes or target, whatever mode, owner and times are. */
+export declare function sameContent(left: Entry, right: Entry): boolean;
