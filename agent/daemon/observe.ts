@@ -6,30 +6,44 @@
 import type { Logger } from 'pino';
 import { P2psyncError } from '../base/errors.ts';
 import { observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
-import { type DirectoryPath, joinPath, parentOf, type SharePath, topDirectory } from '../core/path.ts';
+import {
+  comparePaths,
+  type DirectoryPath,
+  isBelow,
+  joinPath,
+  nameOf,
+  parentOf,
+  type SharePath,
+  topDirectory,
+} from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
 import type { Listing, Scanner, Skipped } from '../disk/scan.ts';
-import type { Dirty, Watcher } from '../disk/watch.ts';
-import type { PathRecord, ShareStore } from '../store/share-store.ts';
+import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
+import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
+import type { PathRecord } from '../store/record.ts';
+import type { ShareStore } from '../store/share-store.ts';
 
 export type DiskChange =
-  | { readonly kind: 'present'; readonly path: SharePath; readonly stat: DiskStat; readonly before: PathRecord | undefined }
+  | {
+      readonly kind: 'present';
+      readonly path: SharePath;
+      readonly stat: DiskStat;
+      readonly before: PathRecord | undefined;
+    }
   | { readonly kind: 'gone'; readonly path: SharePath; readonly before: PathRecord };
 
 export type ObserverPorts = {
   readonly scanner: Scanner;
   readonly store: ShareStore;
   readonly log: Logger;
-  readonly watch: (handlers: {
-    onDirty(dirty: readonly Dirty[]): void;
-    onOverflow(): void;
-    onLimit(directories: readonly DirectoryPath[]): void;
-  }) => Watcher;
+  readonly watch: (handlers: WatchHandlers) => Watcher;
   /** Differences, each path once, parents before what is below them. The next batch waits. */
   readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
   /** Everything found so far was handed over. */
   readonly onQuiet: () => Promise<void>;
   /** What cannot be replicated below `directory` (of the whole share where `whole`); replaces what was said before. */
+  /** A look at the disk failed; it is tried again after a pause. */
+  readonly onFailed: (error: unknown) => void;
   readonly onSkipped: (scope: SkippedScope) => void;
 };
 
@@ -57,7 +71,9 @@ export function createObserver(ports: ObserverPorts): Observer {
   // Changes while running.
   const dirty = new Map<DirectoryPath, Set<string> | null>();
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
-  let wake: (() => void) | undefined;
+  const settle = createSettle();
+  const watched = new Set<DirectoryPath>();
+  let wake: ((cause: 'mark' | 'close') => void) | undefined;
   let loop: Promise<void> | undefined;
   let unwatched: readonly DirectoryPath[] = [];
   const timers: NodeJS.Timeout[] = [];
@@ -69,12 +85,12 @@ export function createObserver(ports: ObserverPorts): Observer {
       else if (known === undefined) dirty.set(directory, new Set(names));
       else if (known !== null) for (const name of names) known.add(name);
     }
-    wake?.();
+    wake?.('mark');
   }
 
   function requestScan(): void {
     scansWanted.push({ resolve: () => undefined, reject: () => undefined });
-    wake?.();
+    wake?.('mark');
   }
 
   function poll(directories: readonly DirectoryPath[]): void {
@@ -90,22 +106,32 @@ export function createObserver(ports: ObserverPorts): Observer {
       try {
         if (scansWanted.length > 0) await scanAll();
         else if (dirty.size > 0) await lookAtDirty();
-        else await new Promise<void>((resolve) => (wake = resolve));
+        else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
+        else await idle();
       } catch (error) {
         if (closing.signal.aborted) return;
         ports.log.error({ err: error }, 'looking at the directory failed; it is scanned again');
-        await pause(pollUnwatchedMs);
+        ports.onFailed(error);
         requestScan();
+        await idle(pollUnwatchedMs, { deaf: true });
       }
     }
   }
 
-  /** Ends early when closing. */
-  async function pause(ms: number): Promise<void> {
+  /** Until something is marked, a path may have settled, or the agent stops. */
+  async function idle(atMostMs = Number.POSITIVE_INFINITY, { deaf = false } = {}): Promise<void> {
+    const waitMs = Math.min(atMostMs, settle.wakeMs - nowMs());
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      closing.signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+      const timer =
+        waitMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, Math.max(0, waitMs));
+      wake = (cause) => {
+        if (deaf && cause !== 'close') return;
+        clearTimeout(timer);
+        resolve();
+      };
+      if (closing.signal.aborted) wake('close');
     });
+    wake = undefined;
   }
 
   async function scanAll(): Promise<void> {
@@ -127,42 +153,66 @@ export function createObserver(ports: ObserverPorts): Observer {
       if (listings.some((listing) => listing.directory === topDirectory && listing.gone)) {
         throw new P2psyncError('io', 'the share directory is gone: is its file system mounted?');
       }
-      await watcher.add(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
+      await watchAll(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
       for (const listing of listings) skipped.push(...listing.skipped);
       await handOver(listings.flatMap(differences));
     }
     ports.onSkipped({ directory: from, whole: true, skipped });
   }
 
+  /** What changed between a directory's listing and its watch shows when it is listed again. */
+  async function watchAll(directories: readonly DirectoryPath[]): Promise<void> {
+    const fresh = directories.filter((directory) => !watched.has(directory));
+    if (fresh.length === 0) return;
+    await watcher.add(fresh);
+    for (const directory of fresh) watched.add(directory);
+    mark(fresh.map((directory) => ({ directory, names: null })));
+  }
+
   async function lookAtDirty(): Promise<void> {
     const marks = [...dirty];
     dirty.clear();
     const paths = new Set<SharePath>();
-    const listings: Listing[] = [];
     for (const [directory, names] of marks) {
       if (directory !== topDirectory) paths.add(directory);
-      if (names === null) listings.push(await ports.scanner.directory(directory));
-      else for (const name of names) paths.add(joinPath(directory, name));
+      if (names !== null) {
+        for (const name of names) paths.add(joinPath(directory, name));
+        continue;
+      }
+      const listing = await ports.scanner.directory(directory);
+      ports.onSkipped({ directory, whole: false, skipped: listing.skipped });
+      for (const change of differences(listing)) paths.add(change.path);
     }
-    const changes = listings.flatMap(differences);
-    for (const listing of listings) {
-      ports.onSkipped({ directory: listing.directory, whole: false, skipped: listing.skipped });
+    await settleStep([{ kind: 'dirty', paths: [...paths] }]);
+  }
+
+  /** Runs the settle machine on these events and on the looks it asks for; hands over what came to rest. */
+  async function settleStep(first: readonly SettleEvent[]): Promise<void> {
+    const events = [...first];
+    const ready: { path: SharePath; stat: DiskStat | null }[] = [];
+    for (let event = events.shift(); event !== undefined; event = events.shift()) {
+      for (const effect of step(settle, event, nowMs())) {
+        if (effect.kind === 'ready') ready.push(effect);
+        if (effect.kind === 'look') {
+          const stats = await ports.scanner.stat(effect.paths);
+          for (const [at, path] of effect.paths.entries()) {
+            const stat = stats[at] ?? null;
+            if (stat !== 'unreadable') events.push({ kind: 'looked', path, stat });
+          }
+        }
+      }
     }
-    changes.push(...(await compare([...paths])));
+    if (ready.length === 0) return;
+    const changes = ready
+      .sort((left, right) => comparePaths(left.path, right.path))
+      .flatMap(({ path, stat }) => {
+        const before = ports.store.record(path);
+        if (stat === null) return before === undefined ? [] : gone(path, before);
+        return differs(path, stat, before);
+      });
     await handOver(changes);
     for (const directory of newDirectories(changes)) await scanBelow(directory);
     await ports.onQuiet();
-  }
-
-  /** Stats of paths against the index. An ignored path and one that cannot be replicated read as absent. */
-  async function compare(paths: readonly SharePath[]): Promise<DiskChange[]> {
-    const stats = await ports.scanner.stat(paths);
-    return paths.flatMap((path, at) => {
-      const stat = stats[at] ?? null;
-      const before = ports.store.record(path);
-      if (stat === null) return before === undefined ? [] : gone(path, before);
-      return differs(path, stat, before);
-    });
   }
 
   function differences(listing: Listing): DiskChange[] {
@@ -188,7 +238,9 @@ export function createObserver(ports: ObserverPorts): Observer {
   function gone(path: SharePath, before: PathRecord): DiskChange[] {
     const changes: DiskChange[] = [{ kind: 'gone', path, before }];
     if (before.stat.kind === 'directory') {
-      for (const [below, record] of ports.store.below(path)) changes.push({ kind: 'gone', path: below, before: record });
+      forget(path);
+      for (const [below, record] of ports.store.below(path))
+        changes.push({ kind: 'gone', path: below, before: record });
     }
     return changes;
   }
@@ -203,9 +255,19 @@ export function createObserver(ports: ObserverPorts): Observer {
     return changes;
   }
 
+  function forget(directory: SharePath): void {
+    const inside = [...watched].filter(
+      (path) => path === directory || (path !== topDirectory && isBelow(path, directory)),
+    );
+    for (const path of inside) watched.delete(path);
+    watcher.remove(inside);
+  }
+
   function newDirectories(changes: readonly DiskChange[]): SharePath[] {
     const fresh = changes.flatMap((change) =>
-      change.kind === 'present' && change.stat.kind === 'directory' && change.before?.stat.ino !== change.stat.ino
+      change.kind === 'present' &&
+      change.stat.kind === 'directory' &&
+      change.before?.stat.ino !== change.stat.ino
         ? [change.path]
         : [],
     );
@@ -232,8 +294,6 @@ export function createObserver(ports: ObserverPorts): Observer {
         scansWanted.push({ resolve, reject });
         loop = run();
       });
-      // What changed between a directory's listing and its watch shows in a second look.
-      requestScan();
       every(rescanIntervalMs, requestScan);
       every(pollUnwatchedMs, () => {
         if (unwatched.length > 0) mark(unwatched.map((directory) => ({ directory, names: null })));
@@ -242,21 +302,25 @@ export function createObserver(ports: ObserverPorts): Observer {
     rescan() {
       return new Promise((resolve, reject) => {
         scansWanted.push({ resolve, reject });
-        wake?.();
+        wake?.('mark');
       });
     },
     touch(paths) {
-      mark(paths.map((path) => ({ directory: parentOf(path), names: [path.slice(path.lastIndexOf('/') + 1)] })));
+      mark(paths.map((path) => ({ directory: parentOf(path), names: [nameOf(path)] })));
     },
     async close() {
       closing.abort();
       for (const timer of timers) clearInterval(timer);
       for (const one of scansWanted.splice(0)) one.reject(new P2psyncError('cancelled', 'the agent stops'));
-      wake?.();
+      wake?.('close');
       await loop;
       await watcher.close();
     },
   };
+}
+
+function nowMs(): number {
+  return performance.now();
 }
 
 function ancestors(path: SharePath): DirectoryPath[] {
