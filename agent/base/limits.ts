@@ -155,3 +155,24 @@ export const listKeysAverageBits = 7;
 export const listKeysMax = 1024;
 /** Deepest block list: 2^7 records a page reach beyond 2^53 bytes in 6 levels. */
 export const listLevelsMax = 8;
+
+// Placing (disk/confined, stage, commit): what is open or in flight while a version is written.
+/** Directory descriptors kept open a thread: a commit touches few directories at a time, and 1,024 is a usual limit of a process. */
+export const directoryDescriptorsMax = 256;
+/** Steps handed to the commit thread in one call: about 20 ms, so that neither an abort nor the main thread waits long. */
+export const commitStepsPerCall = 1024;
+/** Bytes of big files put together in one call to the commit thread: about 50 ms. */
+export const commitFillBytesPerCall = 32 * MIB;
+/** Files synced to the device in one call, in the background: a waiting commit comes in between. */
+export const durableFilesPerCall = 64;
+/** Directories under `.p2psync/kept` tried for one commit's local changes before it gives up: each holds any path once. */
+export const keptDirectoriesMax = 100;
+/** Longest line of the journal, bytes: two paths, a link target and stats, with every character escaped. */
+export const journalLineBytesMax = 128 * KIB;
+/** Commits whose files wait to be made durable; the next one makes them so first. */
+export const undurableCommitsMax = 4096;
+/** Part files open at one time: as many big files as are fetched at once, and some. */
+export const openPartsMax = 32;
+
+/** Names in `[access]` are asked for again this often, ms: a moved host is let in, or kept out, within a minute. */
+export const accessRefreshMs = 60_000;
