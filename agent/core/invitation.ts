@@ -6,8 +6,8 @@ import { assert } from '../base/assert.ts';
 import { type Bytes, equalBytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import {
+  certificateBytesMax,
   clockSkewMs,
-  documentBytesMax,
   invitationCharactersMax,
   invitationLifeMaxMs,
   membersMax,
@@ -207,7 +207,7 @@ const latestMs = 8.64e15;
 const remedy = 'ask for a new one: p2psync invite on the node that ran init';
 
 function termsFault(terms: InvitationTerms): string | undefined {
-  if (terms.share !== shareIdOf(terms.authority)) return 'for a share that is not its authority’s';
+  if (terms.share !== shareIdOf(terms.authority)) return 'names a share that is not of its authority';
   if (!Number.isSafeInteger(terms.uses) || terms.uses < 1 || terms.uses > membersMax)
     return `has 1 to ${membersMax} uses`;
   if (terms.expiresMs <= terms.issuedMs) return 'expires after it is made';
@@ -257,7 +257,7 @@ function damaged(how: string): P2psyncError {
 function decodeInvitation(content: Bytes): Invitation {
   try {
     const reader = createReader(content, 'an invitation');
-    const body = reader.bytes(documentBytesMax);
+    const body = reader.bytes(certificateBytesMax);
     const signed = openTerms(body, reader.raw(signatureBytes));
     const seed = reader.raw(seedBytes);
     const salt = reader.raw(saltBytes);

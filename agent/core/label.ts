@@ -1,6 +1,6 @@
 /** Texts that people and strangers give things: names of agents and shares, addresses to dial. Pure; resolves nothing. */
 import { P2psyncError } from '../base/errors.ts';
-import { addressBytesMax, addressesMax, labelBytesMax } from '../base/limits.ts';
+import { addressBytesMax, addressesMax, agentVersionBytesMax, labelBytesMax } from '../base/limits.ts';
 
 /**
  * A name of an agent or a share: 1 to 64 bytes, no control or invisible characters, no space at either end.
@@ -37,6 +37,12 @@ export function parseAddresses(texts: readonly string[]): readonly string[] {
     );
   }
   return texts.map(parseAddress);
+}
+
+/** Printable ASCII, 1 to 32 bytes, as in a package's version. @throws {P2psyncError} malformed. */
+export function parseAgentVersion(text: string): string {
+  if (text.length >= 1 && text.length <= agentVersionBytesMax && /^[!-~]+$/.test(text)) return text;
+  throw new P2psyncError('malformed', `not the version of an agent: ${JSON.stringify(text.slice(0, 80))}`);
 }
 
 const hostPort = /^(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})$/;
