@@ -137,7 +137,7 @@ export const rememberedRootsMax = 64;
 
 // Daemon.
 /** Differences on disk that are handed over at once: bounds what one batch holds in memory. */
-export const observeBatchPathsMax = 4096;
+export const observeBatchPathsMax = 32_768;
 /** A whole scan that catches what the watcher missed (writes through links from outside, mmap), ms. */
 export const rescanIntervalMs = 15 * 60_000;
 /** How often directories that cannot be watched are listed, ms; also the pause after a failed look. */
@@ -176,3 +176,48 @@ export const openPartsMax = 32;
 
 /** Names in `[access]` are asked for again this often, ms: a moved host is let in, or kept out, within a minute. */
 export const accessRefreshMs = 60_000;
+
+// The network (net/): what one peer, and one who is not a peer yet, may cost.
+/** Inbound connections of peers that are not admitted, in all and from one IP: a storm of restarts fits, an attacker fills no more. */
+export const strangersMax = 128;
+export const strangersPerAddressMax = 32;
+/** A peer that is not admitted by then is hung up, ms: hello and roster look-up take a few round trips. */
+export const strangerDeadlineMs = 10_000;
+/** New inbound connections a second from one IP, and handshakes at one time: a hundred agents behind one NAT start at once. */
+export const inboundPerSecondMax = 200;
+export const inboundPendingMax = 100;
+/** Streams a peer may have open on one connection: control, gossip, blocks, identify, ping, each with its successor. */
+export const streamsPerConnectionMax = 16;
+/** Unread bytes of one stream, the largest window: 1 Gbit/s at 32 ms; also the largest frame of the muxer. */
+export const streamWindowBytesMax = 4 * MIB;
+/** libp2p resets a stream that buffers more; above the window, so that a paused reader never loses one. */
+export const streamReadBytesMax = 6 * MIB;
+/** Bytes taken from a stream and not yet handled; above it the stream is paused. */
+export const pullBytesMax = 1 * MIB;
+/** Bytes in a bulk stream's write queue above which the next answer waits: keeps the muxer busy, and control frames soon. */
+export const bulkQueueBytesMax = 256 * KIB;
+/** Bytes queued to a control peer that does not read, and of gossip: beyond, the peer is as good as dead. */
+export const controlQueueBytesMax = 8 * MIB;
+export const gossipQueueBytesMax = 8 * MIB;
+/** Requests one peer may have open here; an honest one keeps a handful. */
+export const requestsOpenMax = 64;
+/** One address of a peer is given this long to connect, and a whole dial, ms. */
+export const dialAddressMs = 5_000;
+export const dialMs = 15_000;
+/** Addresses tried of one peer; more are ignored. */
+export const addressesPerPeerMax = 16;
+/** Opening and accepting a control stream, ms: a few round trips on a slow link. */
+export const controlOpenMs = 10_000;
+/** A polite close is cut off after this long, ms. */
+export const closeMs = 500;
+/** Dials at one time: more would only wait for each other's handshakes. */
+export const dialsAtOnceMax = 16;
+/** Pause before a failed dial is repeated, ms: doubles from the least to the most, jittered, for ever. */
+export const redialMinMs = 500;
+export const redialMaxMs = 30_000;
+/** A link that held this long counts as good: its loss is answered by an immediate redial, ms. */
+export const linkProvenMs = 10_000;
+/** Of two peers one dials at once, the other after this long, ms: saves most double connections. */
+export const yieldDialMs = 1_500;
+/** Bytes an own gossip message may cost in all when sent to every subscriber instead of the mesh. */
+export const floodBytesMax = 512 * KIB;
