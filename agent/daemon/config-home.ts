@@ -31,7 +31,3 @@ export function findConfigFile(home: string, systemFile: string = systemConfigFi
   if (existsSync(own)) return own;
   return existsSync(systemFile) ? systemFile : undefined;
 }
-
-export function socketPath(home: string): string {
-  return join(home, 'control.sock');
-}

@@ -108,7 +108,13 @@ export function parseConfig(text: string, file: string | null): Config {
   }
   const places = locateKeys(text);
   const result = v.safeParse(configSchema, data);
-  if (!result.success) throw describe(result.issues[0], where, places);
+  if (!result.success) {
+    // A mistyped key also makes the right one missing: the first is the cause.
+    const unknown = result.issues.find(
+      (issue) => issue.type === 'strict_object' && issue.expected === 'never',
+    );
+    throw describe(unknown ?? result.issues[0], where, places);
+  }
   const raw = result.output;
   checkNames(raw, where, places);
   const [refused] = unsupportedSettings(raw);
@@ -189,7 +195,12 @@ function describe(issue: Issue, where: string, places: TomlPlaces): P2psyncError
     return fault(where, line, `${name} is missing`, path);
   }
   if (issue.type === 'picklist') {
-    return fault(where, line, `${name} is ${issue.expected ?? '?'}, not ${issue.received}`, path);
+    return fault(
+      where,
+      line,
+      `${name} must be ${inWords(issue.expected ?? '')}, not ${issue.received}`,
+      path,
+    );
   }
   if (issue.kind === 'schema') {
     return fault(where, line, `${name} must be ${inWords(issue.type)}, not ${issue.received}`, path);
@@ -197,6 +208,7 @@ function describe(issue: Issue, where: string, places: TomlPlaces): P2psyncError
   return fault(where, line, `${name}: ${issue.message}`, path);
 }
 
+/** Of valibot's type names, and of its lists of choices: `("a" | "b")`. */
 function inWords(type: string): string {
   const words: Readonly<Record<string, string>> = {
     string: 'text in quotes',
@@ -205,7 +217,7 @@ function inWords(type: string): string {
     array: 'a list',
     strict_object: 'a table',
   };
-  return words[type] ?? type;
+  return words[type] ?? type.replace(/^\((.*)\)$/, '$1').replaceAll(' | ', ' or ');
 }
 
 function suggest(path: readonly (string | number)[]): string {
