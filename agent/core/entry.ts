@@ -1,7 +1,12 @@
-/** One path of a share as the writer saw it. Pure values. */
-import type { Bytes } from '../base/bytes.ts';
+/** One path of a share as the writer saw it. Pure values; `record.ts` has their bytes. */
+import {
+  accountNameBytesMax,
+  accountNumberMax,
+  linkTargetBytesMax,
+  wholeFileBytesMax,
+} from '../base/limits.ts';
 import type { Digest } from './digest.ts';
-import type { SharePath } from './path.ts';
+import { comparePaths, pathFault, type SharePath } from './path.ts';
 
 /** Numbers and names both, so that a replica can follow either; a name that has no account is ''. */
 export type Owner = {
@@ -87,9 +92,85 @@ export type Counts = {
   readonly bytes: number;
 };
 
-/** One entry alone, canonical. */
-export declare function encodeEntry(entry: Entry): Bytes;
-export declare function decodeEntry(bytes: Bytes): Entry;
-export declare function sameEntry(left: Entry, right: Entry): boolean;
-/** Same kind and same bytes or target, whatever mode, owner and times are. */
-export declare function sameContent(left: Entry, right: Entry): boolean;
+/** The same in everything that is signed. */
+export function sameEntry(left: Entry, right: Entry): boolean {
+  if (left.path !== right.path || !sameContent(left, right)) return false;
+  if (left.kind === 'hardlink' || right.kind === 'hardlink') return true;
+  if (left.mtimeUs !== right.mtimeUs || !sameOwner(left.owner, right.owner)) return false;
+  if (left.kind === 'symlink' || right.kind === 'symlink') return true;
+  if (left.mode !== right.mode) return false;
+  return left.kind !== 'file' || right.kind !== 'file' || left.sparse === right.sparse;
+}
+
+/** Same kind and same bytes or target, whatever path, mode, owner, times and holes are. */
+export function sameContent(left: Entry, right: Entry): boolean {
+  if (left.kind === 'file')
+    return right.kind === 'file' && left.size === right.size && sameBytes(left, right);
+  if (left.kind === 'directory') return right.kind === 'directory';
+  return left.kind === right.kind && left.target === right.target;
+}
+
+export function sameOwner(left: Owner, right: Owner): boolean {
+  if (left === right) return true;
+  const sameNumbers = left.uid === right.uid && left.gid === right.gid;
+  return sameNumbers && left.user === right.user && left.group === right.group;
+}
+
+/** The rule that an entry breaks, or undefined: true of what is written and checked of what is read. */
+export function entryFault(entry: Entry): string | undefined {
+  switch (entry.kind) {
+    case 'file':
+      return modeFault(entry.mode) ?? originFault(entry) ?? contentFault(entry);
+    case 'directory':
+      return modeFault(entry.mode) ?? originFault(entry);
+    case 'symlink':
+      return originFault(entry) ?? textFault(entry.target, linkTargetBytesMax, 1);
+    case 'hardlink': {
+      const fault = pathFault(entry.target);
+      if (fault !== undefined) return `a hard link to ${fault}`;
+      return comparePaths(entry.target, entry.path) < 0
+        ? undefined
+        : 'a hard link to a path that does not sort before it';
+    }
+  }
+}
+
+/** How content is kept follows from the size alone, so that one file has one entry. */
+function contentFault(entry: FileEntry): string | undefined {
+  if (!Number.isSafeInteger(entry.size) || entry.size < 0) return 'a size beyond 2^53 - 1';
+  const expected = entry.size === 0 ? 'empty' : entry.size <= wholeFileBytesMax ? 'block' : 'list';
+  if (entry.content.kind !== expected) return `content ${entry.content.kind} for ${entry.size} bytes`;
+  return entry.sparse && entry.size === 0 ? 'holes in an empty file' : undefined;
+}
+
+function sameBytes(left: FileEntry, right: FileEntry): boolean {
+  if (left.content.kind === 'empty' || right.content.kind === 'empty')
+    return left.content.kind === right.content.kind;
+  if (left.content.digest !== right.content.digest) return false;
+  // One digest may name a block and a list, where someone shares a file that holds the bytes of a list page.
+  if (left.content.kind === 'list')
+    return right.content.kind === 'list' && left.content.cut === right.content.cut;
+  return right.content.kind === 'block';
+}
+
+function originFault(entry: { readonly owner: Owner; readonly mtimeUs: number }): string | undefined {
+  const { uid, gid, user, group } = entry.owner;
+  if (!isAccountNumber(uid) || !isAccountNumber(gid)) return 'an owner number of more than 32 bits';
+  if (!Number.isSafeInteger(entry.mtimeUs)) return 'a time beyond 2^53 - 1 microseconds';
+  return textFault(user, accountNameBytesMax, 0) ?? textFault(group, accountNameBytesMax, 0);
+}
+
+function isAccountNumber(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value <= accountNumberMax;
+}
+
+function modeFault(mode: number): string | undefined {
+  return Number.isInteger(mode) && mode >= 0 && mode <= 0o7777 ? undefined : 'a mode beyond 07777';
+}
+
+function textFault(text: string, bytesMax: number, bytesMin: number): string | undefined {
+  if (text.includes('\0')) return 'a name with a NUL';
+  if (!text.isWellFormed()) return 'a name that is not Unicode';
+  const length = text.length * 3 <= bytesMax && text.length >= bytesMin ? bytesMin : Buffer.byteLength(text);
+  return length >= bytesMin && length <= bytesMax ? undefined : `a name of ${length} bytes`;
+}

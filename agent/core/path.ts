@@ -12,28 +12,49 @@ export type DirectoryPath = SharePath | typeof topDirectory;
 /** The one entry of a share's top that belongs to the agent; it is never replicated. */
 export const agentDirectory = '.p2psync';
 
+const dot = 0x2e;
+
 /** @throws {P2psyncError} bad-path, naming the rule that is broken. */
 export function parsePath(text: string): SharePath {
   const fault = pathFault(text);
-  if (fault !== undefined) throw new P2psyncError('bad-path', `${fault}: ${JSON.stringify(text.slice(0, 200))}`);
+  if (fault !== undefined)
+    throw new P2psyncError('bad-path', `${fault}: ${JSON.stringify(text.slice(0, 200))}`);
   return text as SharePath;
 }
 
-function pathFault(text: string): string | undefined {
+/** The rule that the text breaks, or undefined where it is a path of a share. */
+export function pathFault(text: string): string | undefined {
   if (text === '') return 'an empty path';
   if (!text.isWellFormed()) return 'a path that is not Unicode';
   if (text.includes('\0')) return 'a path with a NUL';
-  if (Buffer.byteLength(text) > pathBytesMax) return `a path of more than ${pathBytesMax} bytes`;
-  const names = text.split('/');
-  if (names[0] === agentDirectory) return "a path into the agent's own directory";
-  for (const name of names) {
-    if (name === '') return 'a path with an empty name';
-    if (name === '.' || name === '..') return `a path with the name ${JSON.stringify(name)}`;
-    if (name.length * 3 > nameBytesMax && Buffer.byteLength(name) > nameBytesMax) {
-      return `a name of more than ${nameBytesMax} bytes`;
-    }
+  if (isTooLong(text, pathBytesMax)) return `a path of more than ${pathBytesMax} bytes`;
+  if (text === agentDirectory || text.startsWith(`${agentDirectory}/`))
+    return "a path into the agent's own directory";
+  for (let start = 0; start <= text.length; ) {
+    const slash = text.indexOf('/', start);
+    const end = slash < 0 ? text.length : slash;
+    const fault = nameFault(text, start, end);
+    if (fault !== undefined) return fault;
+    start = end + 1;
   }
   return undefined;
+}
+
+function nameFault(text: string, start: number, end: number): string | undefined {
+  const length = end - start;
+  if (length === 0) return 'a path with an empty name';
+  if (length <= 2 && text.charCodeAt(start) === dot && text.charCodeAt(end - 1) === dot) {
+    return `a path with the name ${JSON.stringify(text.slice(start, end))}`;
+  }
+  if (length * 3 > nameBytesMax && isTooLong(text.slice(start, end), nameBytesMax)) {
+    return `a name of more than ${nameBytesMax} bytes`;
+  }
+  return undefined;
+}
+
+/** A unit of UTF-16 is at most three bytes of UTF-8, so most texts need no count. */
+function isTooLong(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
 }
 
 export function joinPath(directory: DirectoryPath, name: string): SharePath {
