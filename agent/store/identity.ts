@@ -29,7 +29,11 @@ export function loadIdentity(home: string): Identity | undefined {
   const seed = readPrivateFile(path, 'identity');
   if (seed === undefined) return undefined;
   if (seed.byteLength !== seedBytes) {
-    throw new P2psyncError('malformed', `${path} is damaged: put it back from a backup; it cannot be made again`, { path });
+    throw new P2psyncError(
+      'malformed',
+      `${path} is damaged: put it back from a backup; it cannot be made again`,
+      { path },
+    );
   }
   return { seed };
 }

@@ -15,7 +15,10 @@ export type HomeLock = {
   release(): void;
 };
 
-export type Holder = { readonly pid: number; /** Ticks since boot, as /proc tells; with the pid it names one process. */ readonly started: string };
+export type Holder = {
+  readonly pid: number /** Ticks since boot, as /proc tells; with the pid it names one process. */;
+  readonly started: string;
+};
 
 /** @throws {P2psyncError} locked, naming the home and the process that has it. */
 export async function lockHome(home: string): Promise<HomeLock> {
@@ -41,7 +44,8 @@ export async function lockHome(home: string): Promise<HomeLock> {
 /** @returns the living process that has the home; undefined where none has, whatever the file says. */
 export function holderOf(home: string): Holder | undefined {
   const [pidText, started, boot] = readOrNothing(join(home, 'agent.pid')).trim().split(' ');
-  if (pidText === undefined || started === undefined || boot !== bootId() || !/^[1-9]\d{0,9}$/.test(pidText)) return undefined;
+  if (pidText === undefined || started === undefined || boot !== bootId() || !/^[1-9]\d{0,9}$/.test(pidText))
+    return undefined;
   const pid = Number(pidText);
   return startOf(pid) === started ? { pid, started } : undefined;
 }
@@ -65,7 +69,9 @@ async function enterGate(home: string): Promise<Server> {
     const server = await listen(`\0p2psync-home-${dev}-${ino}`);
     if (server !== undefined) return server;
     if (Date.now() > deadline) {
-      throw new P2psyncError('locked', `another process is about to start an agent on ${home}; try again`, { home });
+      throw new P2psyncError('locked', `another process is about to start an agent on ${home}; try again`, {
+        home,
+      });
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

@@ -3,7 +3,18 @@
  * their modes and how they come to be: whole or not at all, and durable before anything depends on them.
  */
 import { hash, randomBytes } from 'node:crypto';
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { type Bytes, fromHex, toHex } from '../base/bytes.ts';
 import { P2psyncError, systemCode } from '../base/errors.ts';
@@ -18,7 +29,12 @@ export function readPrivateFile(path: string, kind: string): Bytes | undefined {
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
-    throw new P2psyncError('io', `cannot read ${path} (${systemCode(error)}): check who owns it`, { path }, { cause: error });
+    throw new P2psyncError(
+      'io',
+      `cannot read ${path} (${systemCode(error)}): check who owns it`,
+      { path },
+      { cause: error },
+    );
   }
   try {
     const mode = fstatSync(descriptor).mode & 0o7777;
@@ -86,7 +102,11 @@ function parseLine(text: string, { path, kind }: { readonly path: string; readon
   const secret = fromHex(hex ?? '');
   const whole = name === `p2psync-${kind}` && format === '1' && rest.length === 0;
   if (!whole || secret === undefined || secret.byteLength === 0 || checkOf(secret) !== check) {
-    throw new P2psyncError('malformed', `${path} is damaged: put it back from a backup; it cannot be made again`, { path });
+    throw new P2psyncError(
+      'malformed',
+      `${path} is damaged: put it back from a backup; it cannot be made again`,
+      { path },
+    );
   }
   return secret;
 }

@@ -27,7 +27,11 @@ export function writeSecret(home: string, name: SecretName, secret: Bytes): void
   if (createPrivateFile(path, name.kind, secret)) return;
   const found = readPrivateFile(path, name.kind);
   if (found === undefined || !equalBytes(found, secret)) {
-    throw new P2psyncError('conflict', `${path} holds another ${name.kind} of this share; move it away first`, { path });
+    throw new P2psyncError(
+      'conflict',
+      `${path} holds another ${name.kind} of this share; move it away first`,
+      { path },
+    );
   }
 }
 

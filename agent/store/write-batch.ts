@@ -7,6 +7,7 @@ import { type Bytes, utf8 } from '../base/bytes.ts';
 import { hasCode } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
+import type { PageSource } from '../core/page.ts';
 import type { SharePath } from '../core/path.ts';
 import { digestKey, fileKey, inodeKey, locationKey, pathKey } from './keys.ts';
 import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
@@ -118,9 +119,9 @@ function* placesOf(tables: Tables, { content, stat }: PathRecord): Generator<Pla
     yield { digest: content.digest, offset: 0, length: stat.size };
     return;
   }
-  const pages = { page: (digest: Digest): Bytes | undefined => tables.pages.getBinary(digestKey(digest)) };
+  const pages: PageSource = (page) => tables.pages.getBinary(digestKey(page));
   let offset = 0;
-  for (const { digest, length } of iterateBlocks(pages, content.digest)) {
+  for (const { digest, length } of iterateBlocks(pages, content.digest, stat.size)) {
     yield { digest, offset, length };
     offset += length;
   }
