@@ -221,3 +221,19 @@ export const linkProvenMs = 10_000;
 export const yieldDialMs = 1_500;
 /** Bytes an own gossip message may cost in all when sent to every subscriber instead of the mesh. */
 export const floodBytesMax = 512 * KIB;
+
+/** Largest `.p2psyncignore`, bytes: what is checked against every path has to stay small. */
+export const ignoreFileBytesMax = 64 * KIB;
+/** Answers that compiled ignore rules remember, paths: the memory of a rule set stays below a few MB. */
+export const ignoreRememberedMax = 16_384;
+/** Directories that a scanning thread is given at once: their listings still fit one message. */
+export const scanBatchDirectories = 64;
+/** A scanning thread reports after so many entries, or this long, ms: the walk stays shared out and can be stopped. */
+export const scanSliceEntries = 2048;
+export const scanSliceMs = 10;
+/** Fewer removed entries than this never hold a publish back. */
+export const massDeleteEntriesMin = 100;
+/** Removals are summed up over this long, ms: a slow `rm -r` is one. */
+export const massDeleteWindowMs = 60_000;
+/** Edits that may wait to ride inside the next head: more would never fit in `inlineBytesMax`. */
+export const inlineEditsMax = 256;

@@ -1,0 +1,246 @@
+/**
+ * Turns differences on the writer's disk into edits of the tree and of the index. Reads files through the
+ * reader; never writes. Hard links: of one inode's paths the first in byte order is the file.
+ */
+import type { Bytes } from '../base/bytes.ts';
+import type { Digest } from '../core/digest.ts';
+import type { Content, Edit, Entry } from '../core/entry.ts';
+import { comparePaths, type SharePath } from '../core/path.ts';
+import { type DiskStat, isSparse, mtimeUsOf, sameStat } from '../core/stat.ts';
+import type { Owners } from '../disk/owner.ts';
+import type { Reader, ReadItem } from '../disk/read.ts';
+import type { Scanner } from '../disk/scan.ts';
+import type { PathRecord } from '../store/record.ts';
+import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import type { DiskChange } from './observe.ts';
+
+export type EntryPorts = {
+  readonly store: ShareStore;
+  readonly reader: Reader;
+  readonly scanner: Scanner;
+  readonly owners: Owners;
+};
+
+export type Observed = {
+  /** In byte order of path. */
+  readonly edits: readonly Edit[];
+  readonly index: readonly IndexEdit[];
+  readonly listPages: readonly (readonly [Digest, Bytes])[];
+  /** Blocks of what was read, and the bytes of the small ones. */
+  readonly blocks: ReadonlyMap<Digest, Bytes | null>;
+  /** Removed paths whose inode came back under another name do not count. */
+  readonly removed: number;
+  /** These moved under our hands: look again. */
+  readonly again: readonly SharePath[];
+  readonly faults: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
+};
+
+type Present = { readonly stat: DiskStat; readonly before: PathRecord | undefined };
+
+export async function observeEntries(
+  changes: readonly DiskChange[],
+  ports: EntryPorts,
+  options: { readonly signal: AbortSignal },
+): Promise<Observed> {
+  const gone = new Map<SharePath, PathRecord>();
+  const present = new Map<SharePath, Present>();
+  for (const change of changes) {
+    if (change.kind === 'gone') gone.set(change.path, change.before);
+    else present.set(change.path, { stat: change.stat, before: change.before });
+  }
+  for (const path of present.keys()) gone.delete(path);
+
+  const links = await linkGroups(gone, present, ports);
+  const edits = new Map<SharePath, Entry | null>();
+  const index = new Map<SharePath, PathRecord | null>();
+  const faults: { path: SharePath; code: string; message: string }[] = [];
+  const again: SharePath[] = [];
+  const files = new Map<SharePath, Present>();
+
+  for (const path of gone.keys()) {
+    edits.set(path, null);
+    index.set(path, null);
+  }
+  for (const [path, { stat, before }] of present) {
+    const owner = ports.owners.nameOf(stat.uid, stat.gid);
+    const common = { path, owner, mtimeUs: mtimeUsOf(stat) };
+    if (stat.kind === 'directory') {
+      edits.set(path, { kind: 'directory', ...common, mode: stat.mode });
+      index.set(path, { stat, content: null, durable: true });
+    } else if (stat.kind === 'symlink') {
+      const target = await ports.reader.readLink(path);
+      if (target === null) again.push(path);
+      else if (target === 'not-utf8') {
+        faults.push({
+          path,
+          code: 'not-utf8',
+          message: 'the target of this symlink is not UTF-8; it is skipped',
+        });
+      } else {
+        edits.set(path, { kind: 'symlink', ...common, target });
+        index.set(path, { stat, content: null, durable: true });
+      }
+    } else if (!links.has(path)) files.set(path, { stat, before });
+  }
+
+  const read = await readFiles(files, gone, ports, options);
+  for (const path of read.again) again.push(path);
+  faults.push(...read.faults);
+  for (const [path, { stat, content }] of read.contents) {
+    const owner = ports.owners.nameOf(stat.uid, stat.gid);
+    edits.set(path, {
+      kind: 'file',
+      path,
+      mode: stat.mode,
+      owner,
+      mtimeUs: mtimeUsOf(stat),
+      size: stat.size,
+      sparse: isSparse(stat),
+      content,
+    });
+    index.set(path, { stat, content, durable: true });
+  }
+  for (const [path, { target, stat }] of links) {
+    const first = read.contents.get(target);
+    if (first === undefined) {
+      // A first name that moved under our hands is read again, and its further names with it.
+      const fault = read.faults.find((one) => one.path === target);
+      if (fault === undefined) again.push(path);
+      else faults.push({ ...fault, path });
+    } else {
+      edits.set(path, { kind: 'hardlink', path, target });
+      index.set(path, {
+        stat: first.stat.ino === stat.ino ? first.stat : stat,
+        content: first.content,
+        durable: true,
+      });
+    }
+  }
+
+  return {
+    edits: [...edits]
+      .sort(([left], [right]) => comparePaths(left, right))
+      .map(([path, entry]) => ({ path, entry })),
+    index: [...index].map(([path, record]) => ({ path, record })),
+    listPages: read.listPages,
+    blocks: read.blocks,
+    removed: countRemoved(gone, present),
+    again,
+    faults,
+  };
+}
+
+/**
+ * For every inode that a change concerns, its names as they are now: the first stays in `present` as the file,
+ * each further one is returned with it as target. Names that only the index knows join `present`.
+ */
+async function linkGroups(
+  gone: ReadonlyMap<SharePath, PathRecord>,
+  present: Map<SharePath, Present>,
+  ports: EntryPorts,
+): Promise<Map<SharePath, { readonly target: SharePath; readonly stat: DiskStat }>> {
+  const inodes = new Set<bigint>();
+  const note = (stat: DiskStat | undefined): void => {
+    if (stat?.kind === 'file' && stat.nlink > 1) inodes.add(stat.ino);
+  };
+  for (const record of gone.values()) note(record.stat);
+  for (const { stat, before } of present.values()) {
+    note(stat);
+    note(before?.stat);
+  }
+  const links = new Map<SharePath, { readonly target: SharePath; readonly stat: DiskStat }>();
+  if (inodes.size === 0) return links;
+
+  const others = [...inodes]
+    .flatMap((ino) => ports.store.linkGroup(ino))
+    .filter((path) => !gone.has(path) && !present.has(path));
+  const stats = await ports.scanner.stat(others);
+  for (const [at, path] of others.entries()) {
+    const stat = stats[at];
+    if (stat !== undefined && stat !== null && stat !== 'unreadable') {
+      present.set(path, { stat, before: ports.store.record(path) });
+    }
+  }
+
+  const groups = new Map<string, SharePath[]>();
+  for (const [path, { stat }] of present) {
+    if (stat.kind !== 'file' || stat.nlink < 2) continue;
+    const inode = `${stat.dev}:${stat.ino}`;
+    const group = groups.get(inode);
+    if (group === undefined) groups.set(inode, [path]);
+    else group.push(path);
+  }
+  for (const group of groups.values()) {
+    const [target, ...further] = group.sort(comparePaths);
+    for (const path of further) {
+      const stat = present.get(path)?.stat;
+      if (target !== undefined && stat !== undefined) links.set(path, { target, stat });
+    }
+  }
+  return links;
+}
+
+type Contents = {
+  readonly contents: Map<SharePath, { readonly stat: DiskStat; readonly content: Content }>;
+  readonly listPages: (readonly [Digest, Bytes])[];
+  readonly blocks: Map<Digest, Bytes | null>;
+  readonly again: SharePath[];
+  readonly faults: { path: SharePath; code: string; message: string }[];
+};
+
+async function readFiles(
+  files: ReadonlyMap<SharePath, Present>,
+  gone: ReadonlyMap<SharePath, PathRecord>,
+  ports: EntryPorts,
+  options: { readonly signal: AbortSignal },
+): Promise<Contents> {
+  const found: Contents = { contents: new Map(), listPages: [], blocks: new Map(), again: [], faults: [] };
+  const moved = new Map<bigint, PathRecord>();
+  for (const record of gone.values()) if (record.content !== null) moved.set(record.stat.ino, record);
+
+  const items: ReadItem[] = [];
+  for (const [path, { stat, before }] of files) {
+    // A file of a renamed directory, or a name that joined for its inode's sake: its bytes are known.
+    const known = [before, moved.get(stat.ino)].find(
+      (record) => record !== undefined && sameStat(record.stat, stat),
+    );
+    if (known !== undefined && known.content !== null)
+      found.contents.set(path, { stat, content: known.content });
+    else {
+      const cut = before?.content?.kind === 'list' ? before.content.cut : null;
+      items.push({ path, cut, keepBytes: true });
+    }
+  }
+  for await (const results of ports.reader.read(items, options)) {
+    for (const result of results) {
+      switch (result.kind) {
+        case 'ok':
+          found.contents.set(result.path, { stat: result.stat, content: result.content });
+          found.listPages.push(...result.listPages);
+          for (const { digest } of result.blocks) {
+            const whole = result.content.kind === 'block' ? result.bytes : null;
+            found.blocks.set(digest, whole ?? found.blocks.get(digest) ?? null);
+          }
+          break;
+        case 'changed':
+        case 'gone':
+          found.again.push(result.path);
+          break;
+        case 'failed':
+          found.faults.push({ path: result.path, code: result.code, message: result.message });
+      }
+    }
+  }
+  return found;
+}
+
+function countRemoved(
+  gone: ReadonlyMap<SharePath, PathRecord>,
+  present: ReadonlyMap<SharePath, Present>,
+): number {
+  const inodes = new Set<bigint>();
+  for (const { stat } of present.values()) inodes.add(stat.ino);
+  let removed = 0;
+  for (const record of gone.values()) if (!inodes.has(record.stat.ino)) removed += 1;
+  return removed;
+}

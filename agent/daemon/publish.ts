@@ -1,0 +1,196 @@
+/**
+ * The writer's side of a share: edits go into the working tree as they are found, and a quiet moment seals
+ * them under a signed head. Owns the working root and the head; never touches the share's directory.
+ */
+import type { Logger } from 'pino';
+import { assert } from '../base/assert.ts';
+import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { inlineBytesMax, inlineEditsMax } from '../base/limits.ts';
+import { type Digest, parseDigest } from '../core/digest.ts';
+import type { Edit } from '../core/entry.ts';
+import { encodeEntry } from '../core/entry.ts';
+import { type Head, headDigest, type SignedHead, signHead } from '../core/head.ts';
+import type { KeyPair, ShareId } from '../core/keys.ts';
+import { comparePaths, type SharePath } from '../core/path.ts';
+import { countsOf, emptyTree, updateTree } from '../core/tree.ts';
+import { formatVersion } from '../core/version.ts';
+import type { ShareStore, StoreBatch } from '../store/share-store.ts';
+import type { Operations } from '../swarm/messages.ts';
+import type { Observed } from './entries.ts';
+import type { Guard } from './guard.ts';
+import { stateKeys, writeHead } from './state.ts';
+
+export type Published = {
+  readonly head: SignedHead;
+  readonly operations: Operations | null;
+  readonly newBlocks: readonly Digest[];
+};
+
+export type PublisherOptions = {
+  readonly share: ShareId;
+  readonly keyPair: KeyPair;
+  /** Of the grant that makes this agent the writer. */
+  readonly epoch: number;
+  readonly salt: Bytes;
+  readonly store: ShareStore;
+  readonly head: SignedHead | null;
+  readonly guard: Guard;
+  readonly rosterVersion: () => number;
+  readonly log: Logger;
+  readonly onPublished: (published: Published) => void;
+  /** Says why nothing is published for now; null when it is again. */
+  readonly onHeld: (why: string | null) => void;
+};
+
+export type Publisher = {
+  /** Takes what was observed into the working tree and the index, in one transaction. */
+  take(observed: Observed): Promise<void>;
+  /** Signs and publishes where the working tree differs from the head. */
+  seal(): Promise<void>;
+  /** Signs the head of the same version again: time and roster version are news. */
+  refresh(): Promise<void>;
+  pause(paused: boolean): void;
+  /** Lets a publish go that the guard holds back. */
+  allow(): void;
+  readonly head: () => SignedHead | null;
+};
+
+/** Edits since the last head, as long as they may fit inside the next one. */
+type Inline = { readonly edits: Map<SharePath, Edit>; readonly blocks: Map<Digest, Bytes>; bytes: number };
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { store, salt } = options;
+  const pages = (digest: Digest): Bytes | undefined => store.page(digest);
+
+  // Changes while running.
+  let head = options.head;
+  let working = readWorking();
+  let inline: Inline | null = freshInline();
+  let newBlocks = new Set<Digest>();
+  let removed = 0;
+  let paused = false;
+  let held = false;
+
+  function readWorking(): Digest | null {
+    const stored = store.state(stateKeys.working);
+    const text = stored === undefined ? undefined : fromUtf8(stored);
+    return text === undefined ? null : parseDigest(text);
+  }
+
+  async function take(observed: Observed): Promise<void> {
+    const update = (() => {
+      if (working !== null) return updateTree(pages, working, observed.edits, salt);
+      const empty = emptyTree();
+      const all = updateTree((digest) => empty.pages.get(digest), empty.root, observed.edits, salt);
+      return { ...all, pages: new Map([...empty.pages, ...all.pages]) };
+    })();
+    const batch: StoreBatch = {
+      pages: [...observed.listPages, ...update.pages],
+      index: observed.index,
+      state: new Map([[stateKeys.working, utf8(update.root)]]),
+    };
+    await store.write(batch);
+    working = update.root;
+    removed += observed.removed;
+    for (const digest of observed.blocks.keys()) newBlocks.add(digest);
+    if (inline !== null && !addInline(inline, observed)) inline = null;
+  }
+
+  async function seal(): Promise<void> {
+    if (paused || working === null || working === head?.head.root) return;
+    const before = head === null ? null : head.head.counts.entries;
+    if (before !== null && options.guard.holds({ removed, entries: before }, Date.now())) {
+      const why = `a publish that removes ${removed} of ${before} entries is held back (max_delete): check the directory, then p2psync resume --yes`;
+      if (!held) options.log.error({ removed, entries: before }, why);
+      held = true;
+      options.onHeld(why);
+      return;
+    }
+    if (held) options.onHeld(null);
+    held = false;
+    await publish(working);
+  }
+
+  async function publish(root: Digest): Promise<void> {
+    const previous = head;
+    const sameEpoch = previous !== null && previous.head.version.epoch === options.epoch;
+    const next = sign({
+      version: { epoch: options.epoch, sequence: sameEpoch ? previous.head.version.sequence + 1 : 1 },
+      previous: sameEpoch ? headDigest(previous) : null,
+      root,
+      counts: countsOf(pages, root),
+    });
+    await store.writeDurably(writeHead(next));
+    const operations = inline === null || previous === null ? null : toOperations(inline, previous.head);
+    const published = { head: next, operations, newBlocks: [...newBlocks] };
+    head = next;
+    inline = freshInline();
+    newBlocks = new Set();
+    removed = 0;
+    options.log.info(
+      { version: formatVersion(next.head.version), root, inline: operations !== null },
+      'version published',
+    );
+    options.onPublished(published);
+  }
+
+  function sign(news: Pick<Head, 'version' | 'previous' | 'root' | 'counts'>): SignedHead {
+    const { share, keyPair } = options;
+    const rest = {
+      share,
+      timeMs: Date.now(),
+      rosterVersion: options.rosterVersion(),
+      writer: keyPair.publicKey,
+    };
+    return signHead({ ...news, ...rest }, keyPair);
+  }
+
+  return {
+    take,
+    seal,
+    async refresh() {
+      if (head === null) return;
+      const again = sign(head.head);
+      await store.write(writeHead(again));
+      head = again;
+      options.onPublished({ head: again, operations: null, newBlocks: [] });
+    },
+    pause(value) {
+      paused = value;
+    },
+    allow() {
+      options.guard.allow();
+    },
+    head: () => head,
+  };
+}
+
+function freshInline(): Inline {
+  return { edits: new Map(), blocks: new Map(), bytes: 0 };
+}
+
+/** @returns false where it is too much for a head. */
+function addInline(inline: Inline, observed: Observed): boolean {
+  if (observed.listPages.length > 0 || inline.edits.size + observed.edits.length > inlineEditsMax)
+    return false;
+  for (const edit of observed.edits) {
+    inline.edits.set(edit.path, edit);
+    inline.bytes += edit.entry === null ? edit.path.length : encodeEntry(edit.entry).byteLength;
+  }
+  for (const [digest, bytes] of observed.blocks) {
+    if (bytes === null) return false;
+    inline.blocks.set(digest, bytes);
+    inline.bytes += bytes.byteLength;
+  }
+  return inline.bytes <= inlineBytesMax;
+}
+
+function toOperations(inline: Inline, base: Head): Operations {
+  assert(inline.bytes <= inlineBytesMax, 'inline operations fit');
+  return {
+    base: base.version,
+    baseRoot: base.root,
+    edits: [...inline.edits.values()].sort((left, right) => comparePaths(left.path, right.path)),
+    blocks: [...inline.blocks.values()],
+  };
+}
