@@ -64,7 +64,8 @@ function cachedTable(file: string): () => Table {
     if (nowMs - checkedMs < accountsRecheckMs) return table;
     checkedMs = nowMs;
     const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-    const seen = stat === undefined ? '' : `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+    const seen =
+      stat === undefined ? '' : `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
     if (seen === fingerprint) return table;
     fingerprint = seen;
     table = parseTable(stat === undefined ? '' : readFileSync(file, 'utf8'));

@@ -1,7 +1,22 @@
-/** Lists what is on the disk. */
-import type { DirectoryPath, SharePath } from '../core/path.ts';
+/**
+ * Lists what is on the disk below a share's directory, in worker threads. Owns the order of the walk and keeps
+ * the ignore rules in step with the `.p2psyncignore` files it meets; never opens a file that is shared, never
+ * writes, and never mistakes what it cannot see for what is not there.
+ */
+import { realpathSync, statSync } from 'node:fs';
+import { assert } from '../base/assert.ts';
+import { scanBatchDirectories } from '../base/limits.ts';
+import { type DirectoryPath, isBelow, type SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
-import type { Ignore } from './ignore.ts';
+import type { Ignore, IgnoreChange, IgnoreSource } from './ignore.ts';
+import { createPool, runBatches, workerUrl } from './pool.ts';
+import {
+  type Listed,
+  type PackedListings,
+  type PackedStats,
+  unpackListings,
+  unpackStats,
+} from './scan-pack.ts';
 
 export type SkippedCode =
   | 'special-file'
@@ -25,27 +40,121 @@ export type Listing = {
   /** In byte order of name; ignored and skipped ones left out. Empty where `gone` or `unreadable`. */
   readonly entries: readonly { readonly name: string; readonly stat: DiskStat }[];
   readonly skipped: readonly Skipped[];
+  /** Names that are there but cannot be looked at: what was known of these paths, and below them, stays as it is. */
+  readonly held: readonly string[];
   /** There is no directory of this path (any more). */
   readonly gone: boolean;
-  /** Nobody can say what is in there, for the reason in `skipped`: what was known of it stays as it is. */
+  /** Nobody can say what is in there, for the reason in `skipped`: what was known of it, and below it, stays as it is. */
   readonly unreadable: boolean;
-  /** Names that are there but skipped: what was known of these paths stays as it is, unless they became special files. */
+  /** The ignore rules of this directory are others than before: everything below it is to be walked again. */
   readonly rulesChanged: boolean;
 };
 
+/** What lstat says; null where nothing is there, 'unreadable' where nobody can say. */
+export type StatResult = DiskStat | null | 'unreadable';
+
 export type Scanner = {
-  /** Every directory from here down, each once, in batches, at the pace of the consumer. */
+  /** Every directory from here down (this one too), each once, in batches, at the pace of the consumer. */
   tree(from: DirectoryPath, options: { readonly signal: AbortSignal }): AsyncIterable<readonly Listing[]>;
   directory(path: DirectoryPath): Promise<Listing>;
-  /** In the order asked; null where nothing is there, 'unreadable' where nobody can say. */
-  stat(paths: readonly SharePath[]): Promise<readonly (DiskStat | null | 'unreadable')[]>;
+  /** In the order asked; ignore rules play no part. */
+  stat(paths: readonly SharePath[]): Promise<readonly StatResult[]>;
   close(): Promise<void>;
 };
 
-/** @param root absolute path of the share's directory. */
+/** What a scanning thread starts with. */
+export type ScanData = {
+  readonly root: string;
+  readonly device: bigint | null;
+  readonly rules: IgnoreSource;
+};
+
+export type ScanCalls = {
+  rules(change: IgnoreChange): void;
+  list(argument: { readonly directories: readonly DirectoryPath[]; readonly deep: boolean }): {
+    readonly packed: PackedListings;
+    readonly pending: readonly DirectoryPath[];
+  };
+  stat(paths: readonly SharePath[]): {
+    readonly states: readonly ('there' | 'missing' | 'unreadable')[];
+    readonly stats: PackedStats;
+  };
+};
+
+/**
+ * @param root absolute path of the share's directory. A symlink there is followed once, now.
+ * @param options.ignore adopted: the scanner changes it as it meets rules files, and heeds what others change.
+ */
 export function createScanner(
-  _root: string,
-  _options: { readonly ignore: Ignore; readonly threads?: number },
+  root: string,
+  { ignore, threads = 2 }: { readonly ignore: Ignore; readonly threads?: number },
 ): Scanner {
-  throw new Error('not yet');
+  const share = shareRoot(root);
+  const pool = createPool<ScanCalls>(workerUrl('scan-worker', import.meta.url), {
+    threads,
+    data: (): ScanData => ({ ...share, rules: ignore.source() }),
+  });
+  const stopListening = ignore.onChange((change) => pool.tell('rules', change));
+
+  /** Notes what the listing says of the rules, which reaches every thread before any later listing. */
+  function learn({ rules, ...listing }: Listed): Listing {
+    if (listing.gone) forgetRules(listing.directory);
+    const changed =
+      rules !== undefined && ignore.change({ kind: 'file', directory: listing.directory, text: rules });
+    return { ...listing, rulesChanged: changed };
+  }
+
+  function forgetRules(gone: DirectoryPath): void {
+    for (const [directory] of ignore.source().files) {
+      if (directory !== gone && !(directory !== '' && isBelow(directory, gone))) continue;
+      ignore.change({ kind: 'file', directory, text: null });
+    }
+  }
+
+  async function* tree(from: DirectoryPath, { signal }: { readonly signal: AbortSignal }) {
+    const pending: DirectoryPath[] = [from];
+    const ahead = pool.threads * 2;
+    const batches: Iterator<DirectoryPath[]> = {
+      next() {
+        // From the end: depth first keeps what is pending small.
+        const count = Math.min(scanBatchDirectories, Math.ceil(pending.length / ahead));
+        if (count === 0) return { done: true, value: undefined };
+        return { done: false, value: pending.splice(pending.length - count) };
+      },
+    };
+    const list = (directories: DirectoryPath[], options: { signal: AbortSignal }) =>
+      pool.call('list', { directories, deep: true }, options);
+    for await (const { packed, pending: found } of runBatches(batches, list, { signal, ahead })) {
+      for (const directory of found) pending.push(directory);
+      yield unpackListings(packed).map(learn);
+    }
+  }
+
+  return {
+    tree,
+    async directory(path) {
+      const { packed } = await pool.call('list', { directories: [path], deep: false });
+      const [listed] = unpackListings(packed);
+      assert(listed !== undefined, 'one listing for one directory');
+      return learn(listed);
+    },
+    async stat(paths) {
+      const { states, stats } = await pool.call('stat', paths);
+      const found = unpackStats(stats).values();
+      return states.map((state) => {
+        if (state === 'unreadable') return state;
+        return state === 'there' ? (found.next().value ?? null) : null;
+      });
+    },
+    async close() {
+      stopListening();
+      await pool.close();
+    },
+  };
+}
+
+/** Where the share really is, and on which file system; null where it is not there yet. */
+export function shareRoot(root: string): { readonly root: string; readonly device: bigint | null } {
+  const stat = statSync(root, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? { root, device: null } : { root: realpathSync(root), device: stat.dev };
 }

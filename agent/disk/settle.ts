@@ -65,7 +65,13 @@ function dirty(settle: Settle, paths: readonly SharePath[], nowMs: number): Sett
     if (pending !== undefined) continue;
     look.push(path);
     if (settle.pending.size >= settlePathsMax) continue;
-    settle.pending.set(path, { stat: undefined, sinceMs: nowMs, pauseMs: settleMs, dueMs: nowMs, looking: true });
+    settle.pending.set(path, {
+      stat: undefined,
+      sinceMs: nowMs,
+      pauseMs: settleMs,
+      dueMs: nowMs,
+      looking: true,
+    });
   }
   return look.length === 0 ? [] : [{ kind: 'look', paths: look }];
 }
@@ -76,7 +82,8 @@ function looked(settle: Settle, path: SharePath, stat: DiskStat | null, nowMs: n
   const whole = stat !== null && stat.kind !== 'file';
   if (pending === undefined) {
     // Over the bound nothing waits: the reader still refuses what changes under its hands.
-    if (whole || settle.pending.size >= settlePathsMax) return [{ kind: 'ready', path, stat, restless: !whole }];
+    if (whole || settle.pending.size >= settlePathsMax)
+      return [{ kind: 'ready', path, stat, restless: !whole }];
     const dueMs = nowMs + settleMs;
     settle.pending.set(path, { stat, sinceMs: nowMs, pauseMs: settleMs, dueMs, looking: false });
     return wake(settle, dueMs);

@@ -1,0 +1,89 @@
+/** The thread that scans: lists directories of one share with synchronous calls. Started by `scan.ts`. */
+import { lstatSync } from 'node:fs';
+import { scanSliceEntries, scanSliceMs } from '../base/limits.ts';
+import { type DirectoryPath, joinPath, nameOf, parentOf, type SharePath } from '../core/path.ts';
+import type { DiskStat } from '../core/stat.ts';
+import { createIgnore } from './ignore.ts';
+import { poolData, serveCalls } from './pool-worker.ts';
+import { diskStat, rootFault } from './read-open.ts';
+import type { ScanCalls, ScanData, StatResult } from './scan.ts';
+import { listDirectory, withDirectory } from './scan-list.ts';
+import { type Listed, packListings, packStats } from './scan-pack.ts';
+
+const share = poolData() as ScanData;
+const ignore = createIgnore(share.rules.patterns, share.rules.files);
+
+serveCalls<ScanCalls>({
+  rules: (change) => {
+    ignore.change(change);
+  },
+
+  /** Goes down from these directories for a while; `pending` are the ones it found and did not get to. */
+  list({ directories, deep }, { transfer, cancelled }) {
+    const listed: Listed[] = [];
+    const pending = [...directories];
+    const untilMs = performance.now() + scanSliceMs;
+    let entries = 0;
+    let asked = directories.length;
+    while (asked > 0 || (entries < scanSliceEntries && performance.now() < untilMs)) {
+      const directory = asked > 0 ? pending.shift() : pending.pop();
+      if (directory === undefined || cancelled()) break;
+      if (asked > 0) asked -= 1;
+      const listing = listDirectory(share, directory, ignore);
+      listed.push(listing);
+      entries += listing.entries.length;
+      if (deep) pending.push(...below(listing));
+    }
+    const packed = packListings(listed);
+    transfer.push(packed.stats.integers.buffer, packed.stats.numbers.buffer);
+    return { packed, pending };
+  },
+
+  stat(paths, { transfer }) {
+    const byParent = Map.groupBy(
+      paths.map((path, at) => ({ path, at })),
+      ({ path }) => parentOf(path),
+    );
+    const results = new Array<StatResult>(paths.length).fill(null);
+    for (const [directory, items] of byParent) {
+      for (const [at, result] of statIn(directory, items)) results[at] = result;
+    }
+    // A path that is missing because the whole share is away is not known to be missing.
+    const away = results.includes(null) && rootFault(share.root, share.device) !== null;
+    const stats: DiskStat[] = [];
+    const states = results.map((result) => {
+      if (result === null) return away ? 'unreadable' : 'missing';
+      if (result === 'unreadable') return result;
+      stats.push(result);
+      return 'there';
+    });
+    const packed = packStats(stats);
+    transfer.push(packed.integers.buffer, packed.numbers.buffer);
+    return { states, stats: packed };
+  },
+});
+
+function below({ directory, entries }: Listed): DirectoryPath[] {
+  const directories: DirectoryPath[] = [];
+  for (const { name, stat } of entries) {
+    if (stat.kind === 'directory') directories.push(joinPath(directory, name));
+  }
+  return directories;
+}
+
+function statIn(
+  directory: DirectoryPath,
+  items: readonly { readonly path: SharePath; readonly at: number }[],
+): [number, StatResult][] {
+  try {
+    const results = withDirectory(share.root, directory, ({ base }) =>
+      items.map(({ path, at }): [number, StatResult] => {
+        const stat = lstatSync(`${base}/${nameOf(path)}`, { bigint: true, throwIfNoEntry: false });
+        return [at, stat === undefined ? null : diskStat(stat)];
+      }),
+    );
+    return results ?? [];
+  } catch {
+    return items.map(({ at }) => [at, 'unreadable']);
+  }
+}
