@@ -1,0 +1,240 @@
+/**
+ * Frames of the bulk plane: requests for pages and blocks, and the answers. A frame is u32 (big endian) the number of
+ * bytes that follow, u8 type, u32 id, and what the type needs; a block's bytes are the rest of its frame, neither
+ * copied nor encoded when sent. Pure; the shell owns the stream.
+ */
+import { assert, unreachable } from '../base/assert.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { P2psyncError } from '../base/errors.ts';
+import { blockBytesMax, busyMsMax, requestDigestsMax } from '../base/limits.ts';
+import { type Digest, decodeDigest, digestBytes, encodeDigest } from '../core/digest.ts';
+import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
+
+export type BulkFrame =
+  | { readonly kind: 'request'; readonly request: BlockRequest }
+  /** Nothing more of this request is wanted. */
+  | { readonly kind: 'cancel'; readonly id: number }
+  | { readonly kind: 'answer'; readonly answer: BlockAnswer };
+
+export type BulkLimits = { readonly blockBytesMax: number; readonly digestsMax: number };
+
+export const bulkLimits: BulkLimits = { blockBytesMax, digestsMax: requestDigestsMax };
+
+/**
+ * What to write, in order: one part, or for a block its header and its bytes themselves (not a copy; they must not
+ * change until they are written).
+ */
+export function encodeBulk(frame: BulkFrame): readonly Bytes[] {
+  switch (frame.kind) {
+    case 'request':
+      return [encodeRequest(frame.request)];
+    case 'cancel':
+      return [header(types.cancel, frame.id, 0)];
+    case 'answer':
+      return encodeAnswer(frame.answer);
+    default:
+      return unreachable(frame);
+  }
+}
+
+export type BulkDecoder = {
+  /**
+   * Frames that the bytes so far complete, in order. A block's bytes are in memory of their own, which may be handed
+   * to another thread; the chunk may be used again afterwards. After an error the decoder is of no more use.
+   * @throws {P2psyncError} malformed or limit-exceeded, as soon as a frame's header shows it.
+   */
+  push(chunk: Bytes): BulkFrame[];
+  /** @throws {P2psyncError} malformed, where the stream ended inside a frame: a killed sender looks like a clean end. */
+  end(): void;
+  /** Bytes of the frame that is not complete yet: never more than one frame. */
+  pendingBytes(): number;
+};
+
+/** Holds one frame's header and, once its length was checked, room for the one block. */
+export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder {
+  // Changes while running.
+  const fixed = Buffer.alloc(headerBytes);
+  let fixedBytes = 0;
+  let rest: Buffer | undefined;
+  let restBytes = 0;
+
+  function open(): void {
+    const length = fixed.readUInt32BE(0) - (headerBytes - lengthBytes);
+    checkLength(fixed.readUInt8(lengthBytes), length, limits);
+    // Outside of Buffer's pool, so that its memory can be transferred and is not kept alive by a neighbour.
+    rest = Buffer.allocUnsafeSlow(length);
+    restBytes = 0;
+  }
+
+  function close(bytes: Buffer): BulkFrame {
+    const frame = decodeFrame(fixed.readUInt8(lengthBytes), fixed.readUInt32BE(lengthBytes + 1), bytes);
+    fixedBytes = 0;
+    rest = undefined;
+    restBytes = 0;
+    return frame;
+  }
+
+  return {
+    push(chunk) {
+      const frames: BulkFrame[] = [];
+      for (let at = 0; at < chunk.byteLength; ) {
+        if (rest === undefined) {
+          const taken = Math.min(headerBytes - fixedBytes, chunk.byteLength - at);
+          fixed.set(chunk.subarray(at, at + taken), fixedBytes);
+          fixedBytes += taken;
+          at += taken;
+          if (fixedBytes < headerBytes) break;
+          open();
+        }
+        assert(rest !== undefined, 'a frame is open once its header is whole');
+        const taken = Math.min(rest.byteLength - restBytes, chunk.byteLength - at);
+        rest.set(chunk.subarray(at, at + taken), restBytes);
+        restBytes += taken;
+        at += taken;
+        if (restBytes === rest.byteLength) frames.push(close(rest));
+      }
+      return frames;
+    },
+    end() {
+      if (fixedBytes > 0) throw malformed(`the stream ended ${fixedBytes + restBytes} bytes into a frame`);
+    },
+    pendingBytes: () => fixedBytes + restBytes,
+  };
+}
+
+const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6 } as const;
+const planes: readonly BlockRequest['plane'][] = ['page', 'block'];
+
+const lengthBytes = 4;
+/** Length, type, id. */
+const headerBytes = lengthBytes + 1 + 4;
+
+function header(type: number, id: number, bytes: number, room = bytes): Buffer {
+  assert(Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff, "a request's id is 32 bits");
+  const buffer = Buffer.allocUnsafe(headerBytes + room);
+  buffer.writeUInt32BE(headerBytes - lengthBytes + bytes, 0);
+  buffer.writeUInt8(type, lengthBytes);
+  buffer.writeUInt32BE(id, lengthBytes + 1);
+  return buffer;
+}
+
+function encodeRequest(request: BlockRequest): Bytes {
+  const { digests } = request;
+  assert(digests.length >= 1 && digests.length <= requestDigestsMax, 'a request has 1 to 1024 digests');
+  const buffer = header(types.request, request.id, 1 + digests.length * digestBytes);
+  let at = buffer.writeUInt8(planes.indexOf(request.plane), headerBytes);
+  for (const digest of digests) {
+    buffer.set(encodeDigest(digest), at);
+    at += digestBytes;
+  }
+  return buffer;
+}
+
+function encodeAnswer(answer: BlockAnswer): readonly Bytes[] {
+  switch (answer.kind) {
+    case 'block': {
+      assert(answer.bytes.byteLength <= blockBytesMax, 'a block is within its bound');
+      const buffer = header(types.block, answer.id, digestBytes + answer.bytes.byteLength, digestBytes);
+      buffer.set(encodeDigest(answer.digest), headerBytes);
+      return [buffer, answer.bytes];
+    }
+    case 'missing': {
+      const buffer = header(types.missing, answer.id, digestBytes);
+      buffer.set(encodeDigest(answer.digest), headerBytes);
+      return [buffer];
+    }
+    case 'busy': {
+      const buffer = header(types.busy, answer.id, 4);
+      buffer.writeUInt32BE(Math.min(Math.max(0, Math.ceil(answer.retryMs)), busyMsMax), headerBytes);
+      return [buffer];
+    }
+    case 'done':
+      return [header(types.done, answer.id, 0)];
+    default:
+      return unreachable(answer);
+  }
+}
+
+/** @param length bytes after the header. @throws {P2psyncError} malformed, limit-exceeded. */
+function checkLength(type: number, length: number, limits: BulkLimits): void {
+  switch (type) {
+    case types.request: {
+      const count = (length - 1) / digestBytes;
+      if (!Number.isInteger(count) || count < 1) throw malformed(`a request of ${length} bytes`);
+      if (count > limits.digestsMax) throw exceeded(`a request of ${count} digests`, limits.digestsMax);
+      return;
+    }
+    case types.block:
+      if (length < digestBytes) throw malformed(`a block's frame of ${length} bytes`);
+      if (length - digestBytes > limits.blockBytesMax) {
+        throw exceeded(`a block of ${length - digestBytes} bytes`, limits.blockBytesMax);
+      }
+      return;
+    case types.missing:
+      if (length !== digestBytes) throw malformed(`a missing block's frame of ${length} bytes`);
+      return;
+    case types.busy:
+      if (length !== 4) throw malformed(`a refusal's frame of ${length} bytes`);
+      return;
+    case types.done:
+    case types.cancel:
+      if (length !== 0) throw malformed(`${length} bytes where none belong`);
+      return;
+    default:
+      throw malformed(`a frame of type ${type}`);
+  }
+}
+
+/** @param bytes adopted; their number was checked. */
+function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
+  switch (type) {
+    case types.request:
+      return {
+        kind: 'request',
+        request: { id, plane: planeOf(bytes.readUInt8(0)), digests: digestsOf(bytes) },
+      };
+    case types.block: {
+      const digest = decodeDigest(bytes.subarray(0, digestBytes));
+      const content = new Uint8Array(
+        bytes.buffer,
+        bytes.byteOffset + digestBytes,
+        bytes.byteLength - digestBytes,
+      );
+      return { kind: 'answer', answer: { kind: 'block', id, digest, bytes: content } };
+    }
+    case types.missing:
+      return { kind: 'answer', answer: { kind: 'missing', id, digest: decodeDigest(bytes) } };
+    case types.busy:
+      return {
+        kind: 'answer',
+        answer: { kind: 'busy', id, retryMs: Math.min(bytes.readUInt32BE(0), busyMsMax) },
+      };
+    case types.done:
+      return { kind: 'answer', answer: { kind: 'done', id } };
+    default:
+      assert(type === types.cancel, 'a type was checked with its length');
+      return { kind: 'cancel', id };
+  }
+}
+
+function planeOf(code: number): BlockRequest['plane'] {
+  const plane = planes[code];
+  if (plane === undefined) throw malformed(`a request on the plane ${code}`);
+  return plane;
+}
+
+function digestsOf(bytes: Buffer): readonly Digest[] {
+  const digests: Digest[] = [];
+  for (let at = 1; at < bytes.byteLength; at += digestBytes) {
+    digests.push(decodeDigest(bytes.subarray(at, at + digestBytes)));
+  }
+  return digests;
+}
+
+function malformed(fault: string): P2psyncError {
+  return new P2psyncError('malformed', `the bulk stream is malformed: ${fault}`);
+}
+
+function exceeded(what: string, max: number): P2psyncError {
+  return new P2psyncError('limit-exceeded', `the bulk stream has ${what}, at most ${max} are allowed`);
+}
