@@ -54,7 +54,11 @@ export function openTables(directory: string, options: { readonly readOnly: bool
       documents: table('documents'),
       meta: table('meta'),
       // A child transaction can be undone alone, although LMDB commits several callers' writes as one.
-      transact: (action) => root.childTransaction(action),
+      async transact(action) {
+        await root.childTransaction(action);
+        // A read earlier in this turn of the loop may hold a snapshot from before.
+        root.resetReadTxn();
+      },
       async flush() {
         await root.flushed;
       },
