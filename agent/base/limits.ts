@@ -84,8 +84,6 @@ export const sharesMax = 64;
 export const helloBytesMax = 64 * KIB;
 /** Longest time a busy peer may ask to be left alone for, ms: more would be a way to starve others. */
 export const busyMsMax = 60_000;
-/** Edits that ride inside a head's message. */
-export const inlineEditsMax = 1024;
 /** Fields of one control or gossip message, nested ones counted: its objects are bounded before they are made. */
 export const wireFieldsMax = 8192;
 /** Longest reason in words on the wire, bytes. */
