@@ -241,3 +241,24 @@ export const massDeleteEntriesMin = 100;
 export const massDeleteWindowMs = 60_000;
 /** Edits that may wait to ride inside the next head: more would never fit in `inlineBytesMax`. */
 export const inlineEditsMax = 256;
+/** Bytes of blocks and pages that came and are not stored yet; above it peers are read no further. */
+export const contentPendingBytesMax = 16 * MIB;
+/** A read of one block for a peer takes no longer, ms: a hung disk must not hold a place in the queue for ever. */
+export const serveReadMs = 30_000;
+
+/** Largest body of a request to the HTTP server, bytes: an invitation with many addresses is a few KiB. */
+export const httpBodyBytesMax = 64 * KIB;
+/** Connections the HTTP server holds open at once, on each of its two listeners. */
+export const httpConnectionsMax = 256;
+/** Readers of `/api/v1/events` at once, on each listener: each holds a connection for good. */
+export const httpEventReadersMax = 32;
+/** How long a client may take to send a whole request, ms. */
+export const httpRequestMs = 10_000;
+/** A silent event stream says that it lives this often, ms: below the minute after which proxies hang up. */
+export const httpEventBeatMs = 15_000;
+/** Rows of a long answer are written in chunks of about this many bytes. */
+export const httpChunkBytes = 32 * KIB;
+/** Longest line of a streamed answer that the client takes, bytes: the longest path, escaped, with its fields. */
+export const httpLineBytesMax = 64 * KIB;
+/** Largest whole answer that the client takes, bytes: a thousand members with addresses are a megabyte. */
+export const httpAnswerBytesMax = 64 * MIB;
