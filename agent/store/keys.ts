@@ -1,9 +1,10 @@
 /**
- * Keys of the index, in an order that serves its ranges: paths in byte order, blocks by digest, inodes by number. Pure.
+ * Keys of the index, in an order that serves its ranges: paths in byte order, inodes by number. Pure.
  * LMDB takes keys of up to 1,978 bytes and a path may have 4,095: a longer path is cut and a hash of it appended.
  */
 import { hash } from 'node:crypto';
-import { type Bytes, fromUtf8, toHex } from '../base/bytes.ts';
+import { assert } from '../base/assert.ts';
+import { type Bytes, fromUtf8 } from '../base/bytes.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DirectoryPath, SharePath } from '../core/path.ts';
 import { topDirectory } from '../core/path.ts';
@@ -53,31 +54,27 @@ export function digestKey(digest: Digest): Buffer {
   return Buffer.from(digest, 'hex');
 }
 
-/** digest ‖ file ‖ offset: every place of a block, so that a copy that is gone does not hide the others. */
-export function locationKey(digest: Digest, fileId: FileId, offset: number): Buffer {
-  const key = Buffer.alloc(46);
-  key.write(digest, 'hex');
-  key.writeUIntBE(fileId, 32, 6);
-  key.writeBigUInt64BE(BigInt(offset), 38);
-  return key;
+/** Where a block lies: file ‖ offset ‖ length, a value of the block's digest. In order of file, then offset. */
+export type Place = { readonly fileId: FileId; readonly offset: number; readonly length: number };
+
+const placeBytes = 18;
+
+export function encodePlace({ fileId, offset, length }: Place): Buffer {
+  const bytes = Buffer.alloc(placeBytes);
+  bytes.writeUIntBE(fileId, 0, 6);
+  bytes.writeBigUInt64BE(BigInt(offset), 6);
+  bytes.writeUInt32BE(length, 14);
+  return bytes;
 }
 
-export function parseLocationKey(key: Bytes): {
-  readonly digest: Digest;
-  readonly fileId: FileId;
-  readonly offset: number;
-} {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+export function decodePlace(value: Bytes): Place {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  assert(bytes.byteLength === placeBytes, 'a place is of one length');
   return {
-    digest: toHex(bytes.subarray(0, 32)) as Digest,
-    fileId: bytes.readUIntBE(32, 6),
-    offset: Number(bytes.readBigUInt64BE(38)),
+    fileId: bytes.readUIntBE(0, 6),
+    offset: Number(bytes.readBigUInt64BE(6)),
+    length: bytes.readUInt32BE(14),
   };
-}
-
-export function keysOfBlock(digest: Digest): KeyRange {
-  const start = digestKey(digest);
-  return { start, end: Buffer.concat([start, Buffer.alloc(15, 0xff)]) };
 }
 
 export function fileKey(fileId: FileId): Buffer {

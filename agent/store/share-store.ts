@@ -9,14 +9,13 @@ import type { Digest } from '../core/digest.ts';
 import type { DirectoryPath, SharePath } from '../core/path.ts';
 import { isBelow, topDirectory } from '../core/path.ts';
 import {
+  decodePlace,
   digestKey,
   fileKey,
   fileOfInodeKey,
   keyPast,
   keysBelow,
-  keysOfBlock,
   keysOfInode,
-  parseLocationKey,
   pathKey,
   pathOfKey,
 } from './keys.ts';
@@ -65,7 +64,7 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
   return {
     page: (digest) => tables.pages.getBinary(digestKey(digest)),
     hasPage: (digest) => tables.pages.doesExist(digestKey(digest)),
-    hasBlock: (digest) => readLocations(tables, digest, 1).length > 0,
+    hasBlock: (digest) => liesSomewhere(tables, digest),
     locations: (digest) => readLocations(tables, digest, blockLocationsMax),
     record(path) {
       const bytes = tables.paths.getBinary(pathKey(path).key);
@@ -84,14 +83,23 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
   };
 }
 
+/** The first place is nearly always a living one: a look-up, and no cursor. */
+function liesSomewhere(tables: Tables, digest: Digest): boolean {
+  const first = tables.locations.getBinary(digestKey(digest));
+  if (first === undefined) return false;
+  return (
+    tables.files.doesExist(fileKey(decodePlace(first).fileId)) || readLocations(tables, digest, 1).length > 0
+  );
+}
+
 function readLocations(tables: Tables, digest: Digest, most: number): BlockLocation[] {
   const found: BlockLocation[] = [];
-  for (const { key, value } of tables.locations.getRange(keysOfBlock(digest))) {
-    const { fileId, offset } = parseLocationKey(key);
+  for (const value of tables.locations.getValues(digestKey(digest))) {
+    const { fileId, offset, length } = decodePlace(value);
     const path = pathOfFile(tables, fileId);
     // A file whose block list was gone when it was replaced leaves places behind that lead nowhere.
     if (path === undefined) continue;
-    found.push({ path, offset, length: new DataView(value.buffer, value.byteOffset).getUint32(0) });
+    found.push({ path, offset, length });
     if (found.length >= most) break;
   }
   return found;

@@ -17,7 +17,7 @@ export type Tables = {
   readonly paths: Table;
   /** file number → path. */
   readonly files: Table;
-  /** digest ‖ file number ‖ offset → length. */
+  /** digest → every place of the block (several values a key): a copy that is gone does not hide the others. */
   readonly locations: Table;
   /** inode ‖ file number → nothing: names of files that have several. */
   readonly inodes: Table;
@@ -49,7 +49,7 @@ export function openTables(directory: string, options: { readonly readOnly: bool
       pages: table('pages'),
       paths: table('paths'),
       files: table('files'),
-      locations: table('locations'),
+      locations: root.openDB<Bytes, Bytes>({ name: 'locations', dupSort: true, ...binary }),
       inodes: table('inodes'),
       documents: table('documents'),
       meta: table('meta'),

@@ -9,7 +9,7 @@ import { iterateBlocks } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PageSource } from '../core/page.ts';
 import type { SharePath } from '../core/path.ts';
-import { digestKey, fileKey, inodeKey, locationKey, pathKey } from './keys.ts';
+import { digestKey, encodePlace, fileKey, inodeKey, pathKey } from './keys.ts';
 import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
 import type { Tables } from './tables.ts';
 
@@ -27,13 +27,13 @@ export type StoreBatch = {
 
 /** @throws {P2psyncError} page-missing, where a file's block list is not among the pages. */
 export function applyBatch(tables: Tables, batch: StoreBatch): void {
-  for (const [digest, bytes] of batch.pages ?? []) tables.pages.put(digestKey(digest), bytes);
+  for (const [digest, bytes] of batch.pages ?? []) tables.pages.putSync(digestKey(digest), bytes);
   if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index);
   for (const [key, bytes] of batch.state ?? []) {
-    if (bytes === null) tables.documents.remove(utf8(key));
-    else tables.documents.put(utf8(key), bytes);
+    if (bytes === null) tables.documents.removeSync(utf8(key));
+    else tables.documents.putSync(utf8(key), bytes);
   }
-  for (const digest of batch.dropPages ?? []) tables.pages.remove(digestKey(digest));
+  for (const digest of batch.dropPages ?? []) tables.pages.removeSync(digestKey(digest));
 }
 
 const fileCounterKey = utf8('files');
@@ -47,7 +47,7 @@ function applyIndex(tables: Tables, edits: readonly IndexEdit[]): void {
   const before = last;
   const numbering: Numbering = { take: () => ++last };
   for (const edit of edits) applyEdit(tables, edit, numbering);
-  if (last !== before) tables.meta.put(fileCounterKey, fileKey(last));
+  if (last !== before) tables.meta.putSync(fileCounterKey, fileKey(last));
 }
 
 function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbering): void {
@@ -58,15 +58,15 @@ function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbe
     record === null || record.stat.kind !== 'file' ? 0 : replaceBlocks(tables, { old, record, numbering });
   if (old !== null && old.fileId !== 0 && old.fileId !== fileId) forgetFile(tables, old);
   if (record === null) {
-    if (old !== null) tables.paths.remove(key);
+    if (old !== null) tables.paths.removeSync(key);
     return;
   }
   if (fileId !== 0) {
-    if (old === null || old.fileId !== fileId) tables.files.put(fileKey(fileId), utf8(path));
+    if (old === null || old.fileId !== fileId) tables.files.putSync(fileKey(fileId), utf8(path));
     noteLinks(tables, { old: old?.fileId === fileId ? old.record : null, record, fileId });
   }
   const stored: StoredRecord = { record, fileId, path: whole ? null : path };
-  tables.paths.put(key, encodeRecord(stored));
+  tables.paths.putSync(key, encodeRecord(stored));
 }
 
 type Replacement = {
@@ -110,10 +110,10 @@ function hasBlocks(tables: Tables, record: PathRecord): boolean {
   }
 }
 
-type Place = { readonly digest: Digest; readonly offset: number; readonly length: number };
+type BlockPlace = { readonly digest: Digest; readonly offset: number; readonly length: number };
 
 /** @throws {P2psyncError} page-missing, where the block list is not among the pages. */
-function* placesOf(tables: Tables, { content, stat }: PathRecord): Generator<Place> {
+function* placesOf(tables: Tables, { content, stat }: PathRecord): Generator<BlockPlace> {
   if (content === null || content.kind === 'empty') return;
   if (content.kind === 'block') {
     yield { digest: content.digest, offset: 0, length: stat.size };
@@ -127,7 +127,11 @@ function* placesOf(tables: Tables, { content, stat }: PathRecord): Generator<Pla
   }
 }
 
-type Merge = { readonly fileId: FileId; readonly before: Iterator<Place>; readonly after: Iterator<Place> };
+type Merge = {
+  readonly fileId: FileId;
+  readonly before: Iterator<BlockPlace>;
+  readonly after: Iterator<BlockPlace>;
+};
 
 /** Both sides come by offset: what is the same on both is left alone. */
 function mergePlaces(tables: Tables, { fileId, before, after }: Merge): void {
@@ -138,13 +142,13 @@ function mergePlaces(tables: Tables, { fileId, before, after }: Merge): void {
     const freshAt = fresh.done === true ? Infinity : fresh.value.offset;
     if (old.done !== true && fresh.done !== true && oldAt === freshAt) {
       if (old.value.digest !== fresh.value.digest) {
-        tables.locations.remove(locationKey(old.value.digest, fileId, oldAt));
+        removePlace(tables, fileId, old.value);
         putPlace(tables, fileId, fresh.value);
       }
       old = before.next();
       fresh = after.next();
     } else if (oldAt < freshAt && old.done !== true) {
-      tables.locations.remove(locationKey(old.value.digest, fileId, oldAt));
+      removePlace(tables, fileId, old.value);
       old = before.next();
     } else if (fresh.done !== true) {
       putPlace(tables, fileId, fresh.value);
@@ -153,20 +157,20 @@ function mergePlaces(tables: Tables, { fileId, before, after }: Merge): void {
   }
 }
 
-function putPlace(tables: Tables, fileId: FileId, { digest, offset, length }: Place): void {
-  const value = Buffer.alloc(4);
-  value.writeUInt32BE(length);
-  tables.locations.put(locationKey(digest, fileId, offset), value);
+function putPlace(tables: Tables, fileId: FileId, { digest, offset, length }: BlockPlace): void {
+  tables.locations.putSync(digestKey(digest), encodePlace({ fileId, offset, length }));
+}
+
+function removePlace(tables: Tables, fileId: FileId, { digest, offset, length }: BlockPlace): void {
+  tables.locations.removeSync(digestKey(digest), encodePlace({ fileId, offset, length }));
 }
 
 /** The path is gone, or is no file any more. Places whose list is missing stay behind and lead nowhere. */
 function forgetFile(tables: Tables, { fileId, record }: StoredRecord): void {
-  tables.files.remove(fileKey(fileId));
-  tables.inodes.remove(inodeKey(record.stat.ino, fileId));
+  tables.files.removeSync(fileKey(fileId));
+  tables.inodes.removeSync(inodeKey(record.stat.ino, fileId));
   if (!hasBlocks(tables, record)) return;
-  for (const { digest, offset } of placesOf(tables, record)) {
-    tables.locations.remove(locationKey(digest, fileId, offset));
-  }
+  for (const place of placesOf(tables, record)) removePlace(tables, fileId, place);
 }
 
 const nothing = Buffer.of(0);
@@ -177,6 +181,6 @@ function noteLinks(tables: Tables, { old, record, fileId }: Links): void {
   const wasLinked = old !== null && old.stat.nlink > 1;
   const isLinked = record.stat.nlink > 1;
   if (wasLinked && isLinked && old.stat.ino === record.stat.ino) return;
-  if (wasLinked) tables.inodes.remove(inodeKey(old.stat.ino, fileId));
-  if (isLinked) tables.inodes.put(inodeKey(record.stat.ino, fileId), nothing);
+  if (wasLinked) tables.inodes.removeSync(inodeKey(old.stat.ino, fileId));
+  if (isLinked) tables.inodes.putSync(inodeKey(record.stat.ino, fileId), nothing);
 }

@@ -70,7 +70,7 @@ test('a damaged identity is refused and left as it is, whatever byte is wrong', 
       text.replace('identity', 'authority'),
       text.replace(' 1 ', ' 2 '),
     ];
-    for (const [at, character] of [...text.trimEnd()].entries()) {
+    for (const [at, character] of text.trimEnd().split('').entries()) {
       damaged.push(text.slice(0, at) + (character === 'a' ? 'b' : 'a') + text.slice(at + 1));
     }
     for (const content of damaged) {
