@@ -262,3 +262,12 @@ export const httpChunkBytes = 32 * KIB;
 export const httpLineBytesMax = 64 * KIB;
 /** Largest whole answer that the client takes, bytes: a thousand members with addresses are a megabyte. */
 export const httpAnswerBytesMax = 64 * MIB;
+
+/** Directories that share one chokidar instance: large enough to start fast, small enough to take single ones out of. */
+export const watchGroupDirectories = 256;
+/** Under a stream of events the dirty marks are handed on this often, ms: a burst costs few messages. */
+export const watchFlushMs = 2;
+/** A directory that may have been replaced is looked at after this long, ms: a storm of renames costs twenty looks a second. */
+export const watchRecheckMs = 50;
+/** Most dirty names of one directory that are told one by one; with more it is listed again. */
+export const watchedNamesMax = 4096;

@@ -43,6 +43,8 @@ export type PoolOptions = {
   readonly threads: number;
   /** What a thread finds in `workerData.data`, asked for when it starts. */
   readonly data?: () => unknown;
+  /** Whether a running thread keeps the process alive also while no call waits for its answer. Default: no. */
+  readonly keepsAlive?: boolean;
   /** What a worker said with `emit`, in its order. */
   readonly onEvent?: (event: unknown) => void;
   /** A thread ended by itself; its calls were rejected, and the next call starts another. */
@@ -85,10 +87,13 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
     worker.on('message', (reply: Reply) => receive(thread, reply));
     worker.on('error', (error) => crash(thread, error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', (code) => crash(thread, new Error(`exit code ${code}`)));
-    // Only a call that waits for its answer keeps the process alive.
-    worker.unref();
+    rest(thread);
     threads.push(thread);
     return thread;
+  }
+
+  function rest({ worker, running }: Thread): void {
+    if (running.size === 0 && options.keepsAlive !== true) worker.unref();
   }
 
   function receive(thread: Thread, reply: Reply): void {
@@ -99,7 +104,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
     const waiting = thread.running.get(reply.id);
     if (waiting === undefined) return;
     thread.running.delete(reply.id);
-    if (thread.running.size === 0) thread.worker.unref();
+    rest(thread);
     dispatch();
     waiting.settle(reply.kind === 'result' ? { value: reply.value } : { error: unpackError(reply.error) });
   }
@@ -135,7 +140,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
         thread.worker.postMessage(waiting.request, waiting.transfer);
       } catch (error) {
         thread.running.delete(waiting.request.id);
-        if (thread.running.size === 0) thread.worker.unref();
+        rest(thread);
         waiting.settle({ error });
       }
     }

@@ -1,0 +1,161 @@
+/**
+ * Puts a watch on one directory each, by chokidar 6. Owns the watches; what their events mean is the caller's.
+ *
+ * chokidar waits for a missing path by watching its parent, without listing the parent: so it is asked for a
+ * name in each directory that is never there. Asked for the directory itself it would lstat every entry at the
+ * start and again at each event (six times the time, five times the memory at 100,000 files), for events of
+ * which only the `raw` ones are used here.
+ */
+import { closeSync, fstatSync, lstatSync, watch as watchOne } from 'node:fs';
+import { type FSWatcher, watch } from 'chokidar';
+import { systemCode } from '../base/errors.ts';
+import { pathBytesMax, watchGroupDirectories } from '../base/limits.ts';
+import type { DirectoryPath } from '../core/path.ts';
+import { openDirectory } from './read-open.ts';
+
+const neverThere = '.p2psync-never-there';
+
+export type RawListener = (event: 'rename' | 'change', watched: DirectoryPath, name: string | null) => void;
+
+type Placement = {
+  readonly end: () => void;
+  /** Inode that was there when the watch was placed; null where no directory was. */
+  readonly inode: bigint | null;
+};
+
+export type Places = {
+  has(directory: DirectoryPath): boolean;
+  all(): IterableIterator<DirectoryPath>;
+  /** What was there when the directory was placed. */
+  inodeOf(directory: DirectoryPath): bigint | null;
+  /** Anew where there was a watch. @returns those that the system does not watch. */
+  place(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]>;
+  remove(directory: DirectoryPath): void;
+};
+
+export function createPlaces(root: string, onRaw: RawListener): Places {
+  const placements = new Map<DirectoryPath, Placement>();
+
+  function remove(directory: DirectoryPath): void {
+    placements.get(directory)?.end();
+    placements.delete(directory);
+  }
+
+  async function placeGroup(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]> {
+    const refused = new Set<string>();
+    const watcher = watch(
+      directories.map((directory) => probeOf(root, directory)),
+      {
+        ignoreInitial: true,
+        followSymlinks: false,
+        atomic: false,
+      },
+    );
+    watcher.on('raw', (event, name, details) => {
+      const watched = relativeTo(root, watchedPathOf(details));
+      if (watched !== undefined) onRaw(event === 'rename' ? 'rename' : 'change', watched, name ?? null);
+    });
+    watcher.on('error', (error) => refused.add(pathOf(error)));
+    await new Promise<void>((resolve) => watcher.once('ready', resolve));
+    let live = directories.length;
+    for (const directory of directories) {
+      const end = () => {
+        live -= 1;
+        if (live === 0) void watcher.close();
+        else watcher.unwatch(probeOf(root, directory));
+      };
+      placements.set(directory, { end, inode: inodeAt(root, directory) });
+    }
+    return directories.filter((directory) => refused.has(absolute(root, directory)));
+  }
+
+  /** For a path that chokidar cannot name: the system is given the directory itself. @returns whether it is watched, or not there. */
+  function placeAlone(directory: DirectoryPath): boolean {
+    let end = () => {};
+    let watched = true;
+    let inode: bigint | null = null;
+    try {
+      const opened = openDirectory(root, directory);
+      if (opened !== null) {
+        try {
+          inode = fstatSync(opened.fd, { bigint: true }).ino;
+          const watcher = watchOne(opened.base, (event, name) => onRaw(event, directory, name));
+          watcher.on('error', () => watcher.close());
+          end = () => watcher.close();
+        } finally {
+          closeSync(opened.fd);
+        }
+      }
+    } catch {
+      watched = false;
+    }
+    placements.set(directory, { end, inode });
+    return watched;
+  }
+
+  return {
+    has: (directory) => placements.has(directory),
+    all: () => placements.keys(),
+    inodeOf: (directory) => placements.get(directory)?.inode ?? null,
+    async place(directories) {
+      for (const directory of directories) remove(directory);
+      const [named, unnamed] = [new Set<DirectoryPath>(), new Set<DirectoryPath>()];
+      for (const directory of directories) (isNameable(root, directory) ? named : unnamed).add(directory);
+      const unwatched = [...unnamed].filter((directory) => !placeAlone(directory));
+      const queue = [...named];
+      while (queue.length > 0) unwatched.push(...(await placeGroup(queue.splice(0, watchGroupDirectories))));
+      return unwatched;
+    },
+    remove,
+  };
+}
+
+/** Inode of the directory that is at this path now; null where there is none that can be looked at. */
+export function inodeAt(root: string, directory: DirectoryPath): bigint | null {
+  try {
+    if (isNameable(root, directory)) {
+      const stat = lstatSync(absolute(root, directory), { bigint: true });
+      return stat.isDirectory() ? stat.ino : null;
+    }
+    const opened = openDirectory(root, directory);
+    if (opened === null) return null;
+    try {
+      return fstatSync(opened.fd, { bigint: true }).ino;
+    } finally {
+      closeSync(opened.fd);
+    }
+  } catch {
+    return null;
+  }
+}
+
+/** chokidar takes backslashes for separators, and the system refuses a long path. */
+function isNameable(root: string, directory: DirectoryPath): boolean {
+  return !directory.includes('\\') && Buffer.byteLength(probeOf(root, directory)) <= pathBytesMax;
+}
+
+function probeOf(root: string, directory: DirectoryPath): string {
+  return `${absolute(root, directory)}/${neverThere}`;
+}
+
+function absolute(root: string, directory: DirectoryPath): string {
+  return directory === '' ? root : `${root}/${directory}`;
+}
+
+/** undefined where the path is not inside the share: chokidar climbs above it while the share's directory is away. */
+function relativeTo(root: string, full: string): DirectoryPath | undefined {
+  if (full === root) return '';
+  return full.startsWith(`${root}/`) ? (full.slice(root.length + 1) as DirectoryPath) : undefined;
+}
+
+function watchedPathOf(details: unknown): string {
+  return typeof details === 'object' && details !== null && 'watchedPath' in details
+    ? String(details.watchedPath)
+    : '';
+}
+
+function pathOf(error: unknown): string {
+  return systemCode(error) !== undefined && error instanceof Error && 'path' in error
+    ? String(error.path)
+    : '';
+}
