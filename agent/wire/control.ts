@@ -21,15 +21,14 @@ import {
   type Hello,
   protocolNumber,
   type RefusalCode,
-  refusalCodes,
   type ShareWelcome,
 } from './frames.ts';
 import {
   type Frame,
   FrameSchema,
   type HelloSchema,
-  type ShareHelloSchema,
   type Hello as WireHello,
+  RefusalCode as WireRefusalCode,
   type ShareHello as WireShareHello,
   type ShareWelcome as WireShareWelcome,
 } from './gen/p2psync/v1/control_pb.ts';
@@ -91,7 +90,7 @@ function toKind(frame: ControlFrame): FrameKind {
         case: 'refused',
         value: {
           share: keyBytes(frame.share),
-          code: 1 + refusalCodes.indexOf(frame.code),
+          code: refusalNumbers[frame.code],
           text: clip(frame.text),
         },
       };
@@ -208,7 +207,7 @@ function fromHello(hello: WireHello): Hello {
   };
 }
 
-function toShare(share: ShareWelcome): MessageInitShape<typeof ShareHelloSchema> {
+function toShare(share: ShareWelcome): { share: Bytes; rosterVersion: bigint; grantEpoch: bigint } {
   return {
     share: keyBytes(share.share),
     rosterVersion: BigInt(share.rosterVersion),
@@ -224,9 +223,29 @@ function fromShare(share: WireShareWelcome | WireShareHello): ShareWelcome {
   };
 }
 
+const refusalNumbers: Readonly<Record<RefusalCode, WireRefusalCode>> = {
+  'not-a-member': WireRefusalCode.NOT_A_MEMBER,
+  revoked: WireRefusalCode.REVOKED,
+  expired: WireRefusalCode.EXPIRED,
+  'bad-invitation': WireRefusalCode.BAD_INVITATION,
+  'bad-signature': WireRefusalCode.BAD_SIGNATURE,
+  conflict: WireRefusalCode.CONFLICT,
+  'limit-exceeded': WireRefusalCode.LIMIT_EXCEEDED,
+  'protocol-mismatch': WireRefusalCode.PROTOCOL_MISMATCH,
+  'not-found': WireRefusalCode.NOT_FOUND,
+};
+const refusalByNumber = new Map<number, string>(
+  Object.entries(refusalNumbers).map(([code, number]) => [number, code]),
+);
+
 /** A reason that a newer agent knows and this one does not still keeps it out. */
-function refusalOf(code: number): RefusalCode {
-  return refusalCodes[code - 1] ?? 'not-a-member';
+function refusalOf(number: number): RefusalCode {
+  const code = refusalByNumber.get(number);
+  return isRefusalCode(code) ? code : 'not-a-member';
+}
+
+function isRefusalCode(code: string | undefined): code is RefusalCode {
+  return code !== undefined && code in refusalNumbers;
 }
 
 function reasonOf(text: string): string {

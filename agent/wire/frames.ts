@@ -13,20 +13,19 @@ export const protocolNumber = 1;
 export const controlProtocol = '/p2psync/control/1';
 export const blocksProtocol = '/p2psync/blocks/1';
 
-/** Why a share is closed to someone, by its number on the wire less one. */
-export const refusalCodes = [
-  'not-a-member',
-  'revoked',
-  'expired',
-  'bad-invitation',
-  'bad-signature',
-  'conflict',
-  'limit-exceeded',
-  'protocol-mismatch',
-  'not-found',
-] as const satisfies readonly ErrorCode[];
-
-export type RefusalCode = (typeof refusalCodes)[number];
+/** Why a share is closed to someone. */
+export type RefusalCode = Extract<
+  ErrorCode,
+  | 'not-a-member'
+  | 'revoked'
+  | 'expired'
+  | 'bad-invitation'
+  | 'bad-signature'
+  | 'conflict'
+  | 'limit-exceeded'
+  | 'protocol-mismatch'
+  | 'not-found'
+>;
 
 /** What a side can show for a share, and how new its documents are (0: none yet). */
 export type ShareHello = {
