@@ -1,0 +1,399 @@
+/** `plan.ts` on a file system in memory: whatever two trees are, the steps lead from one to the other. */
+import * as fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Digest } from '../../agent/core/digest.ts';
+import type { Change, Entry, FileEntry, HardlinkEntry } from '../../agent/core/entry.ts';
+import { comparePaths, parentOf, type SharePath } from '../../agent/core/path.ts';
+import { planSteps, type Step } from '../../agent/core/plan.ts';
+
+const owner = { uid: 0, gid: 0, user: '', group: '' };
+const path = (text: string) => text as SharePath;
+type Tree = ReadonlyMap<SharePath, Entry>;
+
+function file(at: string, content: string, mode = 0o644): FileEntry {
+  const digest = content as Digest;
+  return {
+    kind: 'file',
+    path: path(at),
+    mode,
+    owner,
+    mtimeUs: mode,
+    size: content.length,
+    sparse: false,
+    content: content === '' ? { kind: 'empty' } : { kind: 'block', digest },
+  };
+}
+const directory = (at: string, mode = 0o755): Entry => ({
+  kind: 'directory',
+  path: path(at),
+  mode,
+  owner,
+  mtimeUs: mode,
+});
+const symlink = (at: string, target: string): Entry => ({
+  kind: 'symlink',
+  path: path(at),
+  owner,
+  mtimeUs: 1,
+  target,
+});
+const hardlink = (at: string, target: string): Entry => ({
+  kind: 'hardlink',
+  path: path(at),
+  target: path(target),
+});
+const tree = (...entries: Entry[]): Tree =>
+  new Map(
+    entries
+      .toSorted((left, right) => comparePaths(left.path, right.path))
+      .map((entry) => [entry.path, entry]),
+  );
+
+function diff(before: Tree, after: Tree): Change[] {
+  const paths = [...new Set([...before.keys(), ...after.keys()])].sort(comparePaths);
+  return paths
+    .map((at) => ({ path: at, before: before.get(at) ?? null, after: after.get(at) ?? null }))
+    .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
+}
+
+function plan(before: Tree, after: Tree): readonly Step[] {
+  return planSteps({
+    changes: diff(before, after),
+    after: (at) => after.get(at),
+    linksTo: (at) =>
+      [...after.values()].filter(
+        (entry): entry is HardlinkEntry => entry.kind === 'hardlink' && entry.target === at,
+      ),
+  });
+}
+
+type Inode = { readonly kind: 'file' | 'directory' | 'symlink'; content: string; metadata: string };
+const metadataOf = (entry: Exclude<Entry, HardlinkEntry>) =>
+  `${entry.kind === 'symlink' ? '' : entry.mode} ${entry.mtimeUs}`;
+
+/** Names to inodes, with the refusals of a real one. */
+class Disk {
+  names = new Map<string, Inode>();
+
+  constructor(from: Tree) {
+    for (const [at, entry] of from) {
+      if (entry.kind === 'hardlink') this.names.set(at, this.need(entry.target));
+      else
+        this.names.set(at, {
+          kind: entry.kind,
+          content: entry.kind === 'file' ? contentOf(entry) : entry.kind === 'symlink' ? entry.target : '',
+          metadata: metadataOf(entry),
+        });
+    }
+  }
+  need(at: string): Inode {
+    const inode = this.names.get(at);
+    assert.ok(inode, `ENOENT ${at}`);
+    return inode;
+  }
+  put(at: string, inode: Inode): void {
+    assert.is.not(this.names.get(at)?.kind, 'directory', `EISDIR ${at}`);
+    this.disturb(at);
+    this.names.set(at, inode);
+  }
+  disturb(at: string): void {
+    const parent = parentOf(path(at));
+    if (parent === '') return;
+    assert.is(this.need(parent).kind, 'directory', `ENOTDIR ${at}`);
+    this.need(parent).metadata = 'disturbed';
+  }
+  below(at: string): string[] {
+    return [...this.names.keys()].filter((name) => name.startsWith(`${at}/`));
+  }
+}
+
+const contentOf = (entry: FileEntry) => (entry.content.kind === 'empty' ? '' : entry.content.digest);
+const fresh = (entry: Exclude<Entry, HardlinkEntry>, content: string): Inode => ({
+  kind: entry.kind,
+  content,
+  metadata: metadataOf(entry),
+});
+
+/** What the commit does, as operations that can be cut short anywhere and begun again from the first. */
+function operations(steps: readonly Step[], disk: Disk): (() => void)[] {
+  const staged = new Map<Step, Inode>();
+  const sources = new Map<Step, Inode>();
+  const asides = new Map<string, Disk>();
+  const at = (where: string): { disk: Disk; where: string } => {
+    for (const [aside, moved] of asides) if (where.startsWith(`${aside}/`)) return { disk: moved, where };
+    return { disk, where };
+  };
+  for (const step of steps) {
+    if (step.kind === 'symlink') staged.set(step, fresh(step.entry, step.entry.target));
+    if (step.kind !== 'place') continue;
+    if (step.from === null) staged.set(step, fresh(step.entry, contentOf(step.entry)));
+    else sources.set(step, disk.need(step.from));
+  }
+  const links = steps.map((step) => () => {
+    if (step.kind !== 'place' || step.from === null) return;
+    if (disk.names.get(step.entry.path) === sources.get(step)) return;
+    if (!staged.has(step)) {
+      assert.is(disk.need(step.from), sources.get(step));
+      staged.set(step, disk.need(step.from));
+    }
+  });
+  const runs = steps.map((step) => () => {
+    switch (step.kind) {
+      case 'setAside': {
+        const inode = disk.names.get(step.path);
+        if (inode === undefined) return;
+        if (inode.kind === 'directory') {
+          const after = steps.some((other) => other.kind === 'mkdir' && other.path === step.path);
+          if (after) return;
+          const moved = new Disk(new Map());
+          for (const name of disk.below(step.path)) {
+            moved.names.set(name, disk.need(name));
+            disk.names.delete(name);
+          }
+          moved.names.set(step.path, inode);
+          asides.set(step.path, moved);
+        } else if (!steps.some((other) => other.kind === 'mkdir' && other.path === step.path)) return;
+        disk.disturb(step.path);
+        disk.names.delete(step.path);
+        return;
+      }
+      case 'mkdir':
+        if (disk.names.get(step.path)?.kind !== 'directory') {
+          assert.not(disk.names.has(step.path), `EEXIST ${step.path}`);
+          disk.put(step.path, { kind: 'directory', content: '', metadata: 'private' });
+        }
+        return;
+      case 'place':
+      case 'symlink': {
+        const inode = staged.get(step);
+        if (inode === undefined) {
+          assert.is(disk.need(step.entry.path), sources.get(step));
+          return;
+        }
+        if (disk.names.get(step.entry.path) !== inode) disk.put(step.entry.path, inode);
+        inode.metadata = metadataOf(step.entry);
+        return;
+      }
+      case 'metadata':
+        disk.need(step.entry.path).metadata = metadataOf(step.entry);
+        return;
+      case 'hardlink':
+        disk.put(step.entry.path, disk.need(step.entry.target));
+        return;
+      case 'remove':
+      case 'rmdir': {
+        const place = at(step.path);
+        const inode = place.disk.names.get(place.where);
+        if (inode === undefined) return;
+        assert.is(inode.kind === 'directory', step.kind === 'rmdir', `${step.kind} ${step.path}`);
+        assert.equal(place.disk.below(place.where), [], `ENOTEMPTY ${step.path}`);
+        place.disk.disturb(place.where);
+        place.disk.names.delete(place.where);
+        return;
+      }
+      case 'finish':
+        disk.need(step.entry.path).metadata = metadataOf(step.entry);
+        return;
+      case 'look':
+        disk.need(step.path);
+    }
+  });
+  const sweep = () => {
+    for (const [aside, moved] of asides) assert.equal(moved.below(aside), [], 'nothing known is left aside');
+  };
+  return [...links, ...runs, sweep];
+}
+
+/** By path, with names of one inode told apart from equal ones. */
+function shown(disk: Disk): string[] {
+  const first = new Map<Inode, string>();
+  return [...disk.names]
+    .sort(([left], [right]) => comparePaths(left, right))
+    .map(([at, inode]) => {
+      const sharedWith = first.get(inode);
+      if (sharedWith === undefined) first.set(inode, at);
+      return sharedWith === undefined
+        ? `${at} ${inode.kind} ${inode.content} ${inode.metadata}`
+        : `${at} is ${sharedWith}`;
+    });
+}
+
+function check(before: Tree, after: Tree): readonly Step[] {
+  const steps = plan(before, after);
+  const disk = new Disk(before);
+  for (const operation of operations(steps, disk)) operation();
+  assert.equal(shown(disk), shown(new Disk(after)));
+  return steps;
+}
+
+const kinds = (steps: readonly Step[]) =>
+  steps.map((step) => {
+    const at = 'entry' in step ? step.entry.path : step.path;
+    return step.kind === 'place' && step.from !== null ? `${step.from} -> ${at}` : `${step.kind} ${at}`;
+  });
+
+test('makes parents before children, deletes children before parents, finishes the deepest directory first', () => {
+  const steps = check(
+    tree(directory('old'), directory('old/in'), file('old/in/f', 'x')),
+    tree(directory('new'), directory('new/in'), file('new/in/g', 'y'), symlink('new/l', 'in/g')),
+  );
+  assert.equal(kinds(steps), [
+    'mkdir new',
+    'mkdir new/in',
+    'place new/in/g',
+    'symlink new/l',
+    'remove old/in/f',
+    'rmdir old/in',
+    'rmdir old',
+    'finish new/in',
+    'finish new',
+  ]);
+});
+
+test('moves the files of a renamed directory, each to its own name, although two hold the same', () => {
+  const steps = check(
+    tree(directory('a'), file('a/1', 'same'), file('a/2', 'same', 0o600), file('a/3', 'other')),
+    tree(directory('b'), file('b/1', 'same'), file('b/2', 'same', 0o600), file('b/3', 'other')),
+  );
+  assert.equal(
+    kinds(steps).filter((line) => line.includes('->')),
+    ['a/1 -> b/1', 'a/2 -> b/2', 'a/3 -> b/3'],
+  );
+});
+
+test('swaps two files and moves along a chain without copying', () => {
+  assert.equal(kinds(check(tree(file('a', 'x'), file('b', 'y')), tree(file('a', 'y'), file('b', 'x')))), [
+    'b -> a',
+    'a -> b',
+  ]);
+  assert.equal(kinds(check(tree(file('a', 'x'), file('b', 'y')), tree(file('b', 'x'), file('c', 'y')))), [
+    'a -> b',
+    'b -> c',
+    'remove a',
+  ]);
+  assert.equal(kinds(check(tree(file('Name', 'x')), tree(file('name', 'x')))), [
+    'Name -> name',
+    'remove Name',
+  ]);
+});
+
+test('takes a file that stays, changed, as a source only where its metadata fits', () => {
+  const before = tree(file('a', 'x', 0o600));
+  assert.ok(kinds(check(before, tree(file('a', 'new'), file('b', 'x', 0o600)))).includes('a -> b'));
+  assert.ok(kinds(check(before, tree(file('a', 'new'), file('b', 'x', 0o644)))).includes('place b'));
+});
+
+test('never moves a file that has other names', () => {
+  const steps = check(tree(file('a', 'x'), hardlink('b', 'a')), tree(file('c', 'x')));
+  assert.equal(kinds(steps), ['place c', 'remove a', 'remove b']);
+});
+
+test('links names again when their file is replaced, and looks at those whose inode lost a name', () => {
+  const before = tree(file('a', 'x'), hardlink('b', 'a'), hardlink('c', 'a'));
+  assert.equal(kinds(check(before, tree(file('a', 'new'), hardlink('b', 'a'), hardlink('c', 'a')))), [
+    'place a',
+    'hardlink b',
+    'hardlink c',
+  ]);
+  assert.equal(kinds(check(before, tree(file('a', 'x'), hardlink('b', 'a')))), [
+    'remove c',
+    'look a',
+    'look b',
+  ]);
+});
+
+test('changes kinds in place', () => {
+  const full = [directory('p'), file('p/x', 'x'), directory('p/d'), file('p/d/y', 'y')];
+  check(tree(...full), tree(file('p', 'now a file')));
+  check(tree(...full), tree(symlink('p', 'elsewhere')));
+  check(tree(file('p', 'x')), tree(...full));
+  check(tree(symlink('p', 'e')), tree(...full));
+  check(tree(file('p', 'x')), tree(symlink('p', 'x')));
+  check(tree(file('a', 'x'), ...full), tree(file('a', 'x'), hardlink('p', 'a')));
+});
+
+test('leaves the metadata of a directory whose entries keep their names alone', () => {
+  const steps = check(
+    tree(directory('d'), file('d/f', 'x', 0o600)),
+    tree(directory('d'), file('d/f', 'x', 0o644)),
+  );
+  assert.equal(kinds(steps), ['metadata d/f']);
+});
+
+const anyTree: fc.Arbitrary<Tree> = fc
+  .array(
+    fc.record({
+      at: fc.tuple(...Array.from({ length: 3 }, () => fc.constantFrom('a', 'b', 'B', 'c'))),
+      depth: fc.integer({ min: 1, max: 3 }),
+      kind: fc.constantFrom('file', 'file', 'directory', 'directory', 'symlink', 'hardlink'),
+      content: fc.constantFrom('', 'x', 'y', 'zz'),
+      mode: fc.constantFrom(0o600, 0o644),
+    }),
+    { maxLength: 24 },
+  )
+  .map((drafts) => {
+    const made = new Map<SharePath, Entry>();
+    const wanted = drafts
+      .map((draft) => ({ ...draft, path: path(draft.at.slice(0, draft.depth).join('/')) }))
+      .sort((left, right) => comparePaths(left.path, right.path));
+    for (const draft of wanted) {
+      const parent = parentOf(draft.path);
+      if (made.has(draft.path) || (parent !== '' && made.get(parent)?.kind !== 'directory')) continue;
+      const target = [...made.values()].findLast((entry) => entry.kind === 'file');
+      if (draft.kind === 'directory') made.set(draft.path, directory(draft.path, draft.mode));
+      else if (draft.kind === 'symlink') made.set(draft.path, symlink(draft.path, draft.content || 'a'));
+      else if (draft.kind === 'hardlink' && target !== undefined)
+        made.set(draft.path, hardlink(draft.path, target.path));
+      else made.set(draft.path, file(draft.path, draft.content, draft.mode));
+    }
+    return made;
+  });
+
+test('leads from any tree to any other', () => {
+  fc.assert(
+    fc.property(anyTree, anyTree, (before, after) => {
+      check(before, after);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('cut short anywhere and begun again, ends the same', () => {
+  fc.assert(
+    fc.property(anyTree, anyTree, fc.nat(), fc.nat(), (before, after, first, second) => {
+      const disk = new Disk(before);
+      const all = operations(plan(before, after), disk);
+      for (const cut of [first, second])
+        for (const operation of all.slice(0, cut % (all.length + 1))) operation();
+      for (const operation of all) operation();
+      assert.equal(shown(disk), shown(new Disk(after)));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('looks at every name whose inode changed and that no other step touches', () => {
+  fc.assert(
+    fc.property(anyTree, anyTree, (before, after) => {
+      const steps = plan(before, after);
+      const disk = new Disk(before);
+      const old = new Map(
+        [...disk.names].map(([at, inode]) => [at, { inode, links: linkCount(disk, inode) }]),
+      );
+      for (const operation of operations(steps, disk)) operation();
+      const touched = new Set(steps.map((step): string => ('entry' in step ? step.entry.path : step.path)));
+      for (const [at, inode] of disk.names) {
+        if (inode.kind === 'directory' || touched.has(at)) continue;
+        assert.is(old.get(at)?.inode, inode, `${at} has another inode and no step`);
+        assert.is(old.get(at)?.links, linkCount(disk, inode), `${at} got or lost a name and no step`);
+      }
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+const linkCount = (disk: Disk, inode: Inode) =>
+  [...disk.names.values()].filter((other) => other === inode).length;
+
+test.run();
