@@ -271,3 +271,5 @@ export const watchFlushMs = 2;
 export const watchRecheckMs = 50;
 /** Most dirty names of one directory that are told one by one; with more it is listed again. */
 export const watchedNamesMax = 4096;
+/** How often each neighbour is asked for a sign of life on the control stream, ms; also measures the round trip. */
+export const pingMs = 2_000;

@@ -1,0 +1,192 @@
+/**
+ * Brings the share's directory from one tree to another: plans, commits, and stores the outcome in the index,
+ * all behind the share's gate. The daemon's only way to write inside a share.
+ */
+import type { Logger } from 'pino';
+import type { Bytes } from '../base/bytes.ts';
+import { P2psyncError } from '../base/errors.ts';
+import { iterateBlocks } from '../core/blocklist.ts';
+import { type Digest, parseDigest } from '../core/digest.ts';
+import type { Change, Content, Entry, HardlinkEntry } from '../core/entry.ts';
+import { comparePaths, type SharePath, topDirectory } from '../core/path.ts';
+import { planSteps, type Step } from '../core/plan.ts';
+import { lookup } from '../core/tree.ts';
+import { formatVersion, parseVersion } from '../core/version.ts';
+import type { CommitInput, CommitOptions, CommitResult, Committer, Recovered } from '../disk/commit.ts';
+import type { Owners } from '../disk/owner.ts';
+import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import { asEntry, asFound, sameBytes } from './found.ts';
+import type { Gate } from './gate.ts';
+import { type Applied, readApplied, writeApplied } from './state.ts';
+
+export type ApplierPorts = {
+  readonly store: ShareStore;
+  readonly committer: Committer;
+  readonly gate: Gate;
+  readonly owners: Owners;
+  readonly ignored: CommitInput['ignored'];
+  readonly options: () => CommitOptions;
+  /** Throws where the directory is not the share's, for example because its file system is not mounted. */
+  readonly checkDirectory: () => Promise<void>;
+  readonly log: Logger;
+};
+
+export type Outcome =
+  | { readonly kind: 'applied'; readonly result: CommitResult }
+  /** Nothing was changed: these blocks are not here after all. */
+  | { readonly kind: 'lost'; readonly digests: readonly Digest[] }
+  /** Nothing was changed. */
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string };
+
+export type Applier = {
+  /**
+   * A change whose `before` and `after` are the same entry is a repair: what is on the disk now is what the index
+   * says, or nothing we know.
+   */
+  apply(
+    target: Applied,
+    changes: readonly Change[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<Outcome>;
+  /** The same for steps that belong to no new version; the caller holds the gate. */
+  commitHere(
+    target: Applied,
+    changes: readonly Change[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<Outcome>;
+  /** Finishes what a killed process left. @returns what was finished then, and what must be hashed again. */
+  recover(): Promise<{ readonly applied: Applied | null; readonly recovered: Recovered }>;
+};
+
+/** `foreign`: what lies there is nobody's we know, whatever the index says of it: it is kept aside. */
+type Prepared = { readonly changes: readonly Change[]; readonly foreign: ReadonlySet<SharePath> };
+
+export function createApplier(ports: ApplierPorts): Applier {
+  const { store, committer } = ports;
+  const pages = (digest: Digest): Bytes | undefined => store.page(digest);
+
+  async function commitHere(
+    target: Applied,
+    changes: readonly Change[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<Outcome> {
+    try {
+      await ports.checkDirectory();
+      const after = (path: SharePath): Entry | undefined => lookup(pages, target.root, path);
+      const prepared = prepare(target, changes);
+      const linked = (path: SharePath): HardlinkEntry[] => linksTo(target.root, path);
+      const steps = planSteps({ changes: prepared.changes, after, linksTo: linked });
+      const result = await committer.commit(commitInput(target, steps, prepared.foreign), options);
+      if (result.lost.length > 0) return { kind: 'lost', digests: result.lost };
+      await storeOutcome(target, result);
+      return { kind: 'applied', result };
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      if (!(error instanceof P2psyncError)) throw error;
+      return { kind: 'failed', code: error.code, message: error.message };
+    }
+  }
+
+  function commitInput(
+    target: Applied,
+    steps: readonly Step[],
+    foreign: ReadonlySet<SharePath>,
+  ): CommitInput {
+    return {
+      steps,
+      tag: `${formatVersion(target.version)} ${target.root}`,
+      expected: (path) => (foreign.has(path) ? null : (store.record(path)?.stat ?? null)),
+      locate: (digest) => store.locations(digest),
+      blocksOf: (content) => [...iterateBlocks(pages, content)],
+      ignored: ports.ignored,
+      options: ports.options(),
+    };
+  }
+
+  async function storeOutcome(target: Applied, result: CommitResult): Promise<void> {
+    const index: IndexEdit[] = [];
+    for (const { path, stat } of result.done) {
+      const content = stat === null ? null : contentOf(target.root, path);
+      const vanished = stat === null || content === undefined;
+      index.push({ path, record: vanished ? null : { stat, content, durable: true } });
+    }
+    await store.write({ index, state: new Map([writeApplied(target)]) });
+    await committer.settle();
+    for (const { path, keptAs } of result.kept) {
+      ports.log.warn({ path, keptAs }, 'a local change was moved aside');
+    }
+    for (const failure of result.failed) ports.log.error(failure, 'a path could not be put right');
+  }
+
+  /** Of a path in the tree: null where it has none, undefined where the tree has no such path. */
+  function contentOf(root: Digest, path: SharePath): Content | null | undefined {
+    const entry = lookup(pages, root, path);
+    switch (entry?.kind) {
+      case undefined:
+        return undefined;
+      case 'file':
+        return entry.content;
+      case 'hardlink':
+        return contentOf(root, entry.target);
+      case 'directory':
+      case 'symlink':
+        return null;
+    }
+  }
+
+  function linksTo(root: Digest, path: SharePath): HardlinkEntry[] {
+    const stat = store.record(path)?.stat;
+    if (stat === undefined || stat.nlink < 2) return [];
+    return store.linkGroup(stat.ino).flatMap((name) => {
+      const entry = lookup(pages, root, name);
+      return entry?.kind === 'hardlink' && entry.target === path ? [entry] : [];
+    });
+  }
+
+  /**
+   * The changes as the disk asks for them: where the tree had nothing, or has the same, what the index knows to
+   * lie there stands in for `before`. With no version applied yet, whatever the tree does not have is a stray.
+   */
+  function prepare(target: Applied, changes: readonly Change[]): Prepared {
+    const foreign = new Set<SharePath>();
+    const known = changes.map((change): Change => {
+      const { path, before, after } = change;
+      if (before !== after && before !== null) return change;
+      const record = store.record(path);
+      if (record === undefined || after === null) return { path, before: null, after };
+      const found = asFound(after, record.stat, ports.owners.nameOf(record.stat.uid, record.stat.gid));
+      const content = after.kind === 'file' ? after.content : null;
+      const same = content === null || (record.content !== null && sameBytes(record.content, content));
+      // A symlink's target is not in the index: it is made anew.
+      if (found !== null && same && after.kind !== 'symlink') return { path, before: found, after };
+      foreign.add(path);
+      return { path, before: null, after };
+    });
+    if (readApplied(store) !== null) return { changes: known, foreign };
+    for (const [path, { stat }] of store.below(topDirectory)) {
+      if (lookup(pages, target.root, path) !== undefined) continue;
+      foreign.add(path);
+      known.push({ path, before: asEntry(path, stat), after: null });
+    }
+    return { changes: known.sort((left, right) => comparePaths(left.path, right.path)), foreign };
+  }
+
+  return {
+    apply: (target, changes, options) => ports.gate.run(() => commitHere(target, changes, options)),
+    commitHere,
+    async recover() {
+      return ports.gate.run(async () => {
+        const recovered = await committer.recover(ports.ignored);
+        if (recovered.finished === null) return { applied: null, recovered };
+        const applied = parseTag(recovered.finished.tag);
+        await storeOutcome(applied, recovered.finished.result);
+        return { applied, recovered };
+      });
+    },
+  };
+}
+
+function parseTag(tag: string): Applied {
+  const [version = '', root = ''] = tag.split(' ');
+  return { version: parseVersion(version), root: parseDigest(root) };
+}

@@ -1,0 +1,211 @@
+/**
+ * Who belongs to a share, as far as this agent knows: grant, roster, and newcomers that no roster names yet.
+ * Owns these documents and their storing; never talks to anyone. Everything it takes is signed, so it may
+ * come from whoever is connected.
+ */
+import type { Bytes } from '../base/bytes.ts';
+import { P2psyncError } from '../base/errors.ts';
+import { documentBytesMax, membersMax } from '../base/limits.ts';
+import { admit, type Refusal } from '../core/admission.ts';
+import {
+  decodeCertificate,
+  encodeCertificate,
+  type SignedCertificate,
+  verifyCertificate,
+} from '../core/certificate.ts';
+import { createReader, createWriter } from '../core/codec.ts';
+import { openGrant, type SignedGrant } from '../core/grant.ts';
+import {
+  type KeyPair,
+  type PeerId,
+  type PublicKey,
+  peerIdOf,
+  type Role,
+  type ShareId,
+} from '../core/keys.ts';
+import {
+  checkRoster,
+  compareRosters,
+  emptyRoster,
+  isMember,
+  isRevoked,
+  memberOf,
+  openRoster,
+  type Roster,
+  roleOf,
+  type SignedRoster,
+  signRoster,
+} from '../core/roster.ts';
+import type { ShareStore } from '../store/share-store.ts';
+import { packSigned, readGrant, stateKeys, unpackSigned, writeGrant } from './state.ts';
+
+export type Admitted = { readonly kind: 'member'; readonly news: boolean } | Refusal;
+
+export type MemberRow = {
+  readonly key: PublicKey;
+  readonly peer: PeerId;
+  readonly name: string;
+  readonly role: Role;
+  /** null where no roster names it yet. */
+  readonly admittedMs: number | null;
+  readonly addresses: readonly string[];
+  readonly revoked: boolean;
+};
+
+export type Membership = {
+  readonly certificate: SignedCertificate;
+  grant(): SignedGrant | null;
+  roster(): SignedRoster | null;
+  isMember(key: PublicKey): boolean;
+  isRevoked(key: PublicKey): boolean;
+  roleOf(key: PublicKey): Role | undefined;
+  certificateOf(key: PublicKey): SignedCertificate | undefined;
+  /** Members and revoked ones, this agent too. */
+  rows(): readonly MemberRow[];
+  /** Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in. */
+  admit(certificate: SignedCertificate, addresses: readonly string[]): Promise<Admitted>;
+  /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature. */
+  takeGrant(body: Bytes, signature: Bytes): Promise<boolean>;
+  /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature, malformed. */
+  takeRoster(body: Bytes, signature: Bytes): Promise<boolean>;
+};
+
+export type MembershipOptions = {
+  readonly share: ShareId;
+  readonly authority: PublicKey;
+  readonly self: KeyPair;
+  readonly certificate: SignedCertificate;
+  readonly store: ShareStore;
+};
+
+export function openMembership(options: MembershipOptions): Membership {
+  const { share, authority, self, store } = options;
+
+  // Changes while running.
+  let grant = readGrant(store, authority);
+  let roster = readRoster(store);
+  let waiting = new Map(readAdmissions(store).map((one) => [one.certificate.member, one]));
+  let effective = combine();
+
+  /** The roster with those who wait for it: what uses and names are judged by. */
+  function combine(): Roster {
+    const origin = { share, epoch: 0, writer: self.publicKey, timeMs: 0 };
+    let all = roster?.roster ?? emptyRoster(origin);
+    for (const certificate of [options.certificate, ...waiting.values()]) {
+      const outcome = admit(all, certificate, Date.now(), []);
+      if (outcome.kind === 'changed') all = outcome.roster;
+    }
+    return all;
+  }
+
+  const writes = (): boolean => grant?.grant.writer === self.publicKey;
+  const writer = (): PublicKey | undefined => grant?.grant.writer ?? roster?.roster.writer;
+
+  async function storeRoster(next: SignedRoster): Promise<void> {
+    roster = next;
+    waiting = new Map(
+      [...waiting].filter(([key]) => !isMember(next.roster, key) && !isRevoked(next.roster, key)),
+    );
+    effective = combine();
+    await store.writeDurably({
+      state: new Map([[stateKeys.roster, packSigned(next)], writeAdmissions(waiting.values())]),
+    });
+  }
+
+  async function admitNewcomer(
+    certificate: SignedCertificate,
+    addresses: readonly string[],
+  ): Promise<Admitted> {
+    const { member } = certificate.certificate;
+    const known = isMember(effective, member);
+    try {
+      verifyCertificate(certificate, { authority, nowMs: known ? null : Date.now() });
+    } catch (error) {
+      if (error instanceof P2psyncError) return { kind: 'refused', code: error.code, reason: error.message };
+      throw error;
+    }
+    if (writes() && roster !== null) {
+      const outcome = admit(roster.roster, certificate, Date.now(), addresses);
+      if (outcome.kind === 'refused') return outcome;
+      if (outcome.kind === 'changed') await storeRoster(signRoster(outcome.roster, self));
+      return { kind: 'member', news: outcome.kind === 'changed' };
+    }
+    const outcome = admit(effective, certificate, Date.now(), addresses);
+    if (outcome.kind === 'refused') return outcome;
+    if (known) return { kind: 'member', news: false };
+    waiting.set(member, certificate);
+    effective = combine();
+    await store.write({ state: new Map([writeAdmissions(waiting.values())]) });
+    return { kind: 'member', news: true };
+  }
+
+  return {
+    certificate: options.certificate,
+    grant: () => grant,
+    roster: () => roster,
+    isMember: (key) => isMember(effective, key),
+    isRevoked: (key) => isRevoked(effective, key),
+    roleOf: (key) => roleOf(effective, key, writer()),
+    certificateOf: (key) => memberOf(effective, key)?.certificate,
+    rows() {
+      const named = roster?.roster;
+      const rows = effective.members.map((member): MemberRow => {
+        const { member: key, name, role } = member.certificate.certificate;
+        const inRoster = named === undefined ? undefined : memberOf(named, key);
+        const current = roleOf(effective, key, writer()) ?? role;
+        return {
+          key,
+          peer: peerIdOf(key),
+          name,
+          role: current,
+          admittedMs: inRoster?.admittedMs ?? null,
+          addresses: member.addresses,
+          revoked: false,
+        };
+      });
+      return rows;
+    },
+    admit: admitNewcomer,
+    async takeGrant(body, signature) {
+      const next = openGrant(body, signature, authority);
+      if (grant !== null && next.grant.epoch <= grant.grant.epoch) return false;
+      grant = next;
+      await store.writeDurably({ state: new Map([writeGrant(next)]) });
+      return true;
+    },
+    async takeRoster(body, signature) {
+      const next = openRoster(body, signature);
+      if (grant === null) return false;
+      if (roster !== null && compareRosters(next.roster, roster.roster) <= 0) return false;
+      // One of another epoch is not for this grant to judge.
+      if (next.roster.epoch !== grant.grant.epoch) return false;
+      checkRoster(next.roster, grant.grant);
+      await storeRoster(next);
+      return true;
+    },
+  };
+}
+
+function readRoster(store: ShareStore): SignedRoster | null {
+  const packed = unpackSigned(store.state(stateKeys.roster));
+  return packed === null ? null : openRoster(packed.body, packed.signature);
+}
+
+function readAdmissions(store: ShareStore): SignedCertificate[] {
+  const stored = store.state(stateKeys.admissions);
+  if (stored === undefined) return [];
+  const reader = createReader(stored, 'the stored admissions');
+  const count = reader.varint();
+  const found: SignedCertificate[] = [];
+  while (found.length < Math.min(count, membersMax))
+    found.push(decodeCertificate(reader.bytes(documentBytesMax)));
+  return found;
+}
+
+function writeAdmissions(certificates: Iterable<SignedCertificate>): readonly [string, Bytes] {
+  const all = [...certificates];
+  const writer = createWriter();
+  writer.varint(all.length);
+  for (const certificate of all) writer.bytes(encodeCertificate(certificate));
+  return [stateKeys.admissions, writer.finish()];
+}
