@@ -30,7 +30,13 @@ export type Event =
   /** A request we serve is answered to its end, or its peer is gone. */
   | { readonly kind: 'served'; readonly peer: PeerId; readonly id: number; readonly bytes: number }
   /** A block we asked for came, its digest was right, and it is stored (a page) or staged (a block). */
-  | { readonly kind: 'stored'; readonly peer: PeerId; readonly id: number; readonly digest: Digest; readonly bytes: number }
+  | {
+      readonly kind: 'stored';
+      readonly peer: PeerId;
+      readonly id: number;
+      readonly digest: Digest;
+      readonly bytes: number;
+    }
   /** Bytes came that are not what was asked. */
   | { readonly kind: 'wrongBytes'; readonly peer: PeerId; readonly id: number; readonly digest: Digest }
   | { readonly kind: 'missing'; readonly peer: PeerId; readonly id: number; readonly digest: Digest }
@@ -40,7 +46,12 @@ export type Event =
   | { readonly kind: 'requestFailed'; readonly peer: PeerId; readonly id: number }
   | { readonly kind: 'applied'; readonly version: Version; readonly root: Digest }
   /** `lost` were thought to be here and are not; the machine fetches them and applies again. `retryMs` 0: at once. */
-  | { readonly kind: 'applyFailed'; readonly version: Version; readonly lost: readonly Digest[]; readonly retryMs: number }
+  | {
+      readonly kind: 'applyFailed';
+      readonly version: Version;
+      readonly lost: readonly Digest[];
+      readonly retryMs: number;
+    }
   /** On a replica: these paths differ from the applied tree and are to be put right. */
   | { readonly kind: 'drifted'; readonly paths: readonly SharePath[] }
   | { readonly kind: 'pause'; readonly paused: boolean }
@@ -67,7 +78,11 @@ export type Effect =
   /** Call again with `tick` at this time; a later `wake` replaces an earlier one. */
   | { readonly kind: 'wake'; readonly atMs: number }
   | { readonly kind: 'strike'; readonly peer: PeerId; readonly strikes: number; readonly reason: string }
-  | { readonly kind: 'note'; readonly text: string; readonly fields: Readonly<Record<string, string | number>> };
+  | {
+      readonly kind: 'note';
+      readonly text: string;
+      readonly fields: Readonly<Record<string, string | number>>;
+    };
 
 /** What `status` shows of a sync. */
 export type Progress = {

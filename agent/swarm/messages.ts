@@ -42,7 +42,11 @@ export type Message =
   | { readonly kind: 'paused'; readonly paused: boolean };
 
 /** On the bulk plane: a request, and the answers to it, matched by `id` (chosen by the requester, per peer). */
-export type BlockRequest = { readonly id: number; readonly plane: 'page' | 'block'; readonly digests: readonly Digest[] };
+export type BlockRequest = {
+  readonly id: number;
+  readonly plane: 'page' | 'block';
+  readonly digests: readonly Digest[];
+};
 
 export type BlockAnswer =
   /** One of the asked digests; the bytes are not yet checked. Answers come in the order asked, each once. */

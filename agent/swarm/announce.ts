@@ -1,0 +1,191 @@
+/**
+ * What neighbours are told and when: status as heartbeat and at once on news, what a partial holder has, and heads
+ * that gossip failed to bring. Owns what each was told last; decides nothing about heads or blocks.
+ */
+import { haveDigestsMax, havesMax, heartbeatMs } from '../base/limits.ts';
+import type { Digest } from '../core/digest.ts';
+import type { SignedHead } from '../core/head.ts';
+import type { PeerId } from '../core/keys.ts';
+import { compareVersions, type Version } from '../core/version.ts';
+import type { Effect } from './events.ts';
+import type { HeadMessage } from './messages.ts';
+import type { Neighbour, Neighbours } from './neighbours.ts';
+
+/** What is true of this agent now. */
+export type Situation = {
+  readonly message: HeadMessage | null;
+  /** What this neighbour is told that we serve completely. */
+  readonly appliedFor: (peer: PeerId) => Version | null;
+  readonly appliedRoot: Digest | null;
+};
+
+export type Announce = {
+  joined(peer: PeerId): void;
+  left(peer: PeerId): void;
+  /** A head became the highest: it is pushed to those that do not show it soon. */
+  news(nowMs: number): void;
+  heard(neighbour: Neighbour, situation: Situation, nowMs: number): void;
+  /** A page or block is here; `holders` need not be told. */
+  stored(digest: Digest, holders: readonly PeerId[], nowMs: number): void;
+  /** All pages below this root are here. */
+  hasPagesOf(root: Digest): void;
+  /** Everything is here: from now on the status tells. */
+  complete(): void;
+  flush(situation: Situation, nowMs: number): readonly Effect[];
+  wakeMs(): number;
+};
+
+/** What was said to one neighbour. */
+type Told = {
+  applied: Version | null | undefined;
+  head: Version | null | undefined;
+  statusMs: number;
+  /** Index into the log of what was stored, counted from the first ever. */
+  told: number;
+  pagesOf: Digest | null;
+  pushAtMs: number;
+};
+
+type Stored = { readonly digest: Digest; readonly holders: readonly PeerId[] };
+
+/** So many stored digests are told at once, fewer after a short wait, ms. */
+const haveBatch = 16;
+const haveDelayMs = 5;
+/** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
+const pushAfterMs = 100;
+const pushSpreadMs = 300;
+
+export function createAnnounce(options: { neighbours: Neighbours; random: () => number }): Announce {
+  const { neighbours, random } = options;
+
+  // Changes while running.
+  const table = new Map<PeerId, Told>();
+  let log: Stored[] = [];
+  let logStart = 0;
+  let haveAtMs = Number.POSITIVE_INFINITY;
+  let pagesOf: Digest | null = null;
+  let newsMs = Number.NEGATIVE_INFINITY;
+
+  function status(told: Told, peer: PeerId, situation: Situation, nowMs: number): readonly Effect[] {
+    const applied = situation.appliedFor(peer);
+    const head = situation.message?.head.head ?? null;
+    const version = head?.version ?? null;
+    const isNews = !sameVersion(told.applied, applied) || !sameVersion(told.head, version);
+    if (!isNews && nowMs < told.statusMs + heartbeatMs) return [];
+    told.applied = applied;
+    told.head = version;
+    told.statusMs = nowMs;
+    const rosterVersion = head?.rosterVersion ?? 0;
+    return [{ kind: 'send', peer, message: { kind: 'status', applied, head: version, rosterVersion } }];
+  }
+
+  function haves(
+    told: Told,
+    neighbour: Neighbour,
+    target: SignedHead | null,
+    nowMs: number,
+  ): readonly Effect[] {
+    const effects: Effect[] = [];
+    const { peer } = neighbour;
+    const isDone =
+      target !== null &&
+      neighbour.applied !== null &&
+      compareVersions(neighbour.applied, target.head.version) >= 0;
+    if (isDone) {
+      told.told = logStart + log.length;
+      return [];
+    }
+    if (pagesOf !== null && told.pagesOf !== pagesOf) {
+      told.pagesOf = pagesOf;
+      effects.push({ kind: 'send', peer, message: { kind: 'have', digests: [pagesOf] } });
+    }
+    let at = Math.max(0, told.told - logStart);
+    if (log.length - at < haveBatch && nowMs < haveAtMs) return effects;
+    while (at < log.length) {
+      const part = log.slice(at, at + haveDigestsMax);
+      at += part.length;
+      const digests = part.filter(({ holders }) => !holders.includes(peer)).map(({ digest }) => digest);
+      if (digests.length > 0) effects.push({ kind: 'send', peer, message: { kind: 'have', digests } });
+    }
+    told.told = logStart + log.length;
+    return effects;
+  }
+
+  function push(told: Told, neighbour: Neighbour, situation: Situation, nowMs: number): readonly Effect[] {
+    if (nowMs < told.pushAtMs || situation.message === null) return [];
+    told.pushAtMs = Number.POSITIVE_INFINITY;
+    if (!isBehind(neighbour, situation.message)) return [];
+    const { operations } = situation.message;
+    // Operations help only who stands at their base.
+    const isOfUse = operations !== null && sameVersion(neighbour.applied, operations.base);
+    const message = isOfUse ? situation.message : { ...situation.message, operations: null };
+    return [{ kind: 'send', peer: neighbour.peer, message }];
+  }
+
+  return {
+    joined(peer) {
+      table.set(peer, {
+        ...{ applied: undefined, head: undefined, statusMs: Number.NEGATIVE_INFINITY },
+        ...{ told: logStart, pagesOf: null, pushAtMs: Number.POSITIVE_INFINITY },
+      });
+      if (log.length > 0) haveAtMs = Number.NEGATIVE_INFINITY;
+    },
+    left(peer) {
+      table.delete(peer);
+    },
+    news(nowMs) {
+      newsMs = nowMs;
+      for (const told of table.values()) told.pushAtMs = nowMs + pushAfterMs + random() * pushSpreadMs;
+    },
+    heard(neighbour, situation, nowMs) {
+      const told = table.get(neighbour.peer);
+      if (told === undefined || situation.message === null) return;
+      if (!isBehind(neighbour, situation.message)) told.pushAtMs = Number.POSITIVE_INFINITY;
+      else if (nowMs >= newsMs + pushAfterMs + pushSpreadMs) told.pushAtMs = nowMs;
+      else told.pushAtMs = Math.min(told.pushAtMs, nowMs + pushAfterMs + random() * pushSpreadMs);
+    },
+    stored(digest, holders, nowMs) {
+      log.push({ digest, holders });
+      if (log.length > havesMax) {
+        log = log.slice(log.length >> 1);
+        logStart += havesMax + 1 - log.length;
+      }
+      haveAtMs = Math.min(haveAtMs, nowMs + haveDelayMs);
+    },
+    hasPagesOf(root) {
+      pagesOf = root;
+    },
+    complete() {
+      logStart += log.length;
+      log = [];
+      haveAtMs = Number.POSITIVE_INFINITY;
+    },
+    flush(situation, nowMs) {
+      const effects: Effect[] = [];
+      for (const neighbour of neighbours.all()) {
+        const told = table.get(neighbour.peer);
+        if (told === undefined) continue;
+        effects.push(...status(told, neighbour.peer, situation, nowMs));
+        effects.push(...haves(told, neighbour, situation.message?.head ?? null, nowMs));
+        effects.push(...push(told, neighbour, situation, nowMs));
+      }
+      if (nowMs >= haveAtMs) haveAtMs = Number.POSITIVE_INFINITY;
+      return effects;
+    },
+    wakeMs() {
+      let at = haveAtMs;
+      for (const told of table.values()) at = Math.min(at, told.statusMs + heartbeatMs, told.pushAtMs);
+      return at;
+    },
+  };
+}
+
+function isBehind(neighbour: Neighbour, { head }: HeadMessage): boolean {
+  if (!neighbour.heard) return false;
+  return neighbour.head === null || compareVersions(neighbour.head, head.head.version) < 0;
+}
+
+function sameVersion(left: Version | null | undefined, right: Version | null): boolean {
+  if (left === undefined || left === null || right === null) return left === right;
+  return compareVersions(left, right) === 0;
+}

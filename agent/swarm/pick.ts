@@ -1,0 +1,228 @@
+/**
+ * Whom to ask for what next. Reads wants, requests and neighbours and changes none of them, save that offers nobody
+ * needs any more are dropped.
+ */
+import { KIB, requestBytesMax, requestDigestsMax } from '../base/limits.ts';
+import type { Digest } from '../core/digest.ts';
+import { compareVersions, type Version } from '../core/version.ts';
+import type { Neighbour, Neighbours } from './neighbours.ts';
+import type { Requests } from './requests.ts';
+import type { Plane, Want, Wants } from './wants.ts';
+
+/** The tree that is sought, and the version that is applied here. */
+export type Aim = {
+  readonly target: { readonly version: Version; readonly root: Digest } | null;
+  readonly applied: Version | null;
+};
+
+export type Picked = { readonly neighbour: Neighbour; readonly wants: readonly Want[] };
+
+export type Picker = {
+  aim(aim: Aim): void;
+  settled(want: Want): void;
+  /** Most bytes of one run of blocks. */
+  runBytesMax(): number;
+  /** Neighbours that may be asked now, those with least in flight first, else in random order. */
+  eligible(nowMs: number): readonly Neighbour[];
+  /** What to ask of it: pages, or a run of blocks; empty where it has nothing that is open. */
+  pick(neighbour: Neighbour): readonly Want[];
+  /** True where it said that it has this: not having it is an offence. */
+  claims(neighbour: Neighbour, want: Want): boolean;
+  /** Somebody besides those already asked who has some of these. */
+  otherFor(wants: readonly Want[], nowMs: number): Picked | undefined;
+  /** Somebody who is aside and yet the only one. */
+  lastResort(nowMs: number): Picked | undefined;
+};
+
+/** How many open wants the rarest is looked for among: more buys little. */
+const candidates = 16;
+/** Requests that all there is to send is cut into, so that it spreads through many neighbours. */
+const runsWanted = 256;
+/** As above where at most two can be asked: the next round trip costs more than a coarse cut. */
+const runsWantedOfFew = 32;
+const runBytesMin = 32 * KIB;
+/** Pages in one request, when the rest of the level can be asked of others. */
+const pagesAtOnceMin = 8;
+
+export function createPicker(options: {
+  wants: Wants;
+  requests: Requests;
+  neighbours: Neighbours;
+  random: () => number;
+}): Picker {
+  const { wants, requests, neighbours, random } = options;
+
+  // Changes while running.
+  let target: Aim['target'] = null;
+  let applied: Version | null = null;
+  let settledBytes = 0;
+
+  function isComplete(neighbour: Neighbour): boolean {
+    return (
+      target !== null &&
+      neighbour.applied !== null &&
+      compareVersions(neighbour.applied, target.version) === 0
+    );
+  }
+
+  function claims(neighbour: Neighbour, want: Want): boolean {
+    if (isComplete(neighbour) || wants.holds(neighbour.peer, want.digest)) return true;
+    return want.plane === 'page' && target !== null && neighbour.pagesOf === target.root;
+  }
+
+  /**
+   * A neighbour at another version, newer than ours, has much of what we lack; one at ours or below
+   * has nothing that we lack.
+   */
+  function isLikely(neighbour: Neighbour, want: Want): boolean {
+    if (neighbour.applied === null) return false;
+    if (want.lost) return true;
+    return want.holders === 0 && (applied === null || compareVersions(neighbour.applied, applied) > 0);
+  }
+
+  function mayAsk(neighbour: Neighbour, want: Want, isAnyComplete: boolean): boolean {
+    if (want.refusals?.includes(neighbour.peer)) return false;
+    if (requests.asking(want.digest).some((request) => request.peer === neighbour.peer)) return false;
+    return claims(neighbour, want) || (!isAnyComplete && isLikely(neighbour, want));
+  }
+
+  function isAskable(neighbour: Neighbour, nowMs: number): boolean {
+    return !neighbour.paused && neighbour.inFlight < neighbour.inFlightMax && neighbour.coolUntilMs <= nowMs;
+  }
+
+  function isAnyComplete(): boolean {
+    for (const neighbour of neighbours.all()) if (isComplete(neighbour) && neighbour.strikes < 3) return true;
+    return false;
+  }
+
+  function pickPages(neighbour: Neighbour, anyComplete: boolean): readonly Want[] {
+    const open = wants.openOf('page');
+    if (open.length === 0) return [];
+    const share = Math.ceil(open.length / Math.max(1, neighbours.count()));
+    const most = Math.min(requestDigestsMax, Math.max(pagesAtOnceMin, share));
+    const picked: Want[] = [];
+    let bytes = 0;
+    const start = Math.floor(random() * open.length);
+    for (let step = 0; step < open.length && step < 4 * requestDigestsMax; step += 1) {
+      const want = open[(start + step) % open.length];
+      if (want === undefined || !mayAsk(neighbour, want, anyComplete)) continue;
+      if (picked.length > 0 && bytes + want.bytes > requestBytesMax) break;
+      picked.push(want);
+      bytes += want.bytes;
+      if (picked.length >= most) break;
+    }
+    return picked;
+  }
+
+  /** The rarest of a few at random. */
+  function pickStart(neighbour: Neighbour, anyComplete: boolean): Want | undefined {
+    const hasAll = isComplete(neighbour);
+    const offers = wants.offersOf(neighbour.peer);
+    const isOpenToAll = hasAll || (!anyComplete && neighbour.applied !== null);
+    let best: Want | undefined;
+    for (let tries = 0; tries < candidates; tries += 1) {
+      // A partial holder is looked through by what it announced, the others by what is open.
+      const fromOffers = !hasAll && offers.length > 0 && (!isOpenToAll || tries % 2 === 0);
+      const list = fromOffers ? offers : isOpenToAll ? wants.openOf('block') : [];
+      if (list.length === 0) break;
+      const index = Math.floor(random() * list.length);
+      const want = list[index];
+      if (want === undefined) break;
+      if (fromOffers && (want.place < 0 || want.plane === 'page')) {
+        wants.skipOffer(neighbour.peer, index);
+        continue;
+      }
+      if (!mayAsk(neighbour, want, anyComplete)) continue;
+      if (best === undefined || want.holders < best.holders) best = want;
+    }
+    return best;
+  }
+
+  /** The run of open neighbours around `start`, aligned as far down as it goes so that no crumbs remain. */
+  function runAround(start: Want, neighbour: Neighbour, anyComplete: boolean): readonly Want[] {
+    const bytesMax = runBytesMax();
+    const fits = (want: Want | null, bytes: number, count: number): want is Want =>
+      want !== null &&
+      want.place >= 0 &&
+      bytes + want.bytes <= bytesMax &&
+      count < requestDigestsMax &&
+      mayAsk(neighbour, want, anyComplete);
+    const run = [start];
+    let bytes = start.bytes;
+    for (let want = start.before; fits(want, bytes, run.length); want = want.before) {
+      run.push(want);
+      bytes += want.bytes;
+    }
+    run.reverse();
+    for (let want = start.after; fits(want, bytes, run.length); want = want.after) {
+      run.push(want);
+      bytes += want.bytes;
+    }
+    return run;
+  }
+
+  function runBytesMax(): number {
+    const all = settledBytes + wants.bytes();
+    const runs = neighbours.count() <= 2 ? runsWantedOfFew : runsWanted;
+    return Math.min(requestBytesMax, Math.max(runBytesMin, Math.ceil(all / runs)));
+  }
+
+  function pick(neighbour: Neighbour): readonly Want[] {
+    const anyComplete = isAnyComplete();
+    const pages = pickPages(neighbour, anyComplete);
+    if (pages.length > 0) return pages;
+    const start = pickStart(neighbour, anyComplete);
+    return start === undefined ? [] : runAround(start, neighbour, anyComplete);
+  }
+
+  return {
+    aim(aim) {
+      target = aim.target;
+      applied = aim.applied;
+      settledBytes = 0;
+    },
+    settled(want) {
+      settledBytes += want.bytes;
+    },
+    runBytesMax,
+    eligible(nowMs) {
+      const list = [...neighbours.all()].filter(
+        (each) => isAskable(each, nowMs) && !neighbours.isAside(each, nowMs),
+      );
+      shuffle(list, random);
+      return list.sort((left, right) => left.inFlight - right.inFlight);
+    },
+    pick,
+    claims,
+    otherFor(rest, nowMs) {
+      const list = [...neighbours.all()].filter(
+        (each) => isAskable(each, nowMs) && !neighbours.isAside(each, nowMs),
+      );
+      shuffle(list, random);
+      for (const neighbour of list) {
+        const able = rest.filter((want) => mayAsk(neighbour, want, true));
+        if (able.length > 0) return { neighbour, wants: able };
+      }
+      return undefined;
+    },
+    lastResort(nowMs) {
+      for (const neighbour of neighbours.all()) {
+        if (!neighbours.isAside(neighbour, nowMs) || !isAskable(neighbour, nowMs)) continue;
+        const picked = pick(neighbour);
+        if (picked.length > 0) return { neighbour, wants: picked.slice(0, 1) };
+      }
+      return undefined;
+    },
+  };
+}
+
+function shuffle(list: Neighbour[], random: () => number): void {
+  for (let at = list.length - 1; at > 0; at -= 1) {
+    const other = Math.floor(random() * (at + 1));
+    const left = list[at];
+    const right = list[other];
+    if (left === undefined || right === undefined) continue;
+    list[at] = right;
+    list[other] = left;
+  }
+}

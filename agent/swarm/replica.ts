@@ -1,0 +1,291 @@
+/**
+ * One share's machine: composes heads, announce, reconcile, schedule and serve. Owns their order and the timer;
+ * never does I/O. Time and randomness are arguments, so a run can be repeated from its seed.
+ */
+import { unreachable } from '../base/assert.ts';
+import type { Bytes } from '../base/bytes.ts';
+import type { Digest } from '../core/digest.ts';
+import type { SignedHead } from '../core/head.ts';
+import type { PeerId } from '../core/keys.ts';
+import { compareVersions, formatVersion, type Version } from '../core/version.ts';
+import { createAnnounce, type Situation } from './announce.ts';
+import type { Effect, Event, Library, Progress } from './events.ts';
+import { createHeads } from './heads.ts';
+import type { HeadMessage, Message } from './messages.ts';
+import { createNeighbours, type Neighbour } from './neighbours.ts';
+import { createReconcile } from './reconcile.ts';
+import { createSchedule } from './schedule.ts';
+import { createServe } from './serve.ts';
+
+export type ReplicaOptions = {
+  readonly self: PeerId;
+  /** True where this agent makes the share's versions: it never syncs to another's. */
+  readonly writer: boolean;
+  /** What was applied when the agent stopped. */
+  readonly applied: { readonly version: Version; readonly root: Digest } | null;
+  /** Highest head that was stored. */
+  readonly head: SignedHead | null;
+  readonly library: Library;
+  readonly salt?: Bytes;
+  /** In [0, 1). */
+  readonly random: () => number;
+};
+
+export type NeighbourView = {
+  readonly peer: PeerId;
+  readonly applied: Version | null;
+  readonly head: Version | null;
+  readonly strikes: number;
+  readonly inFlight: number;
+};
+
+export type Replica = {
+  /** Effects in the order in which they are to be performed. */
+  step(event: Event, nowMs: number): readonly Effect[];
+  progress(): Progress;
+  neighbours(): readonly NeighbourView[];
+  head(): SignedHead | null;
+  applied(): Version | null;
+};
+
+export function createReplica(options: ReplicaOptions): Replica {
+  const { library, random } = options;
+  const neighbours = createNeighbours();
+  const heads = createHeads(options.head);
+  const announce = createAnnounce({ neighbours, random });
+  const schedule = createSchedule({ neighbours, library, random });
+  const reconcile = createReconcile({ applied: options.applied, library, schedule });
+  const serve = createServe();
+
+  // Changes while running.
+  let paused = false;
+  /** The highest head is being stored; nothing is done about it before. */
+  let isStoring = false;
+  /** Version whose operations were handed to the shell already. */
+  let inlined: Version | null = null;
+  let wakeAtMs = Number.POSITIVE_INFINITY;
+
+  const situation = (): Situation => ({
+    message: heads.message(),
+    appliedFor: () => reconcile.applied()?.version ?? null,
+    appliedRoot: reconcile.applied()?.root ?? null,
+  });
+
+  function handle(event: Event, nowMs: number): readonly Effect[] {
+    switch (event.kind) {
+      case 'peerJoined':
+        return join(event.peer);
+      case 'peerLeft':
+        neighbours.remove(event.peer);
+        announce.left(event.peer);
+        serve.left(event.peer);
+        schedule.peerLeft(event.peer);
+        return serve.tick(nowMs);
+      case 'message': {
+        const neighbour = neighbours.get(event.peer);
+        return neighbour === undefined ? [] : hear(neighbour, event.message, nowMs);
+      }
+      case 'headGossiped':
+        return offer(event.message, event.peer, nowMs);
+      case 'published':
+        return publish(event.message, nowMs);
+      case 'headStored':
+        if (isHighest(event.version)) isStoring = false;
+        return [];
+      case 'requestReceived':
+        return serve.received(event.peer, event.request, nowMs);
+      case 'served':
+        return serve.served(event, nowMs);
+      case 'stored': {
+        const { want, holders, effects } = schedule.stored(event, nowMs);
+        if (want?.plane === 'page') reconcile.pageArrived(event.digest);
+        else reconcile.blockArrived(event.digest, want?.file ?? null);
+        // The root is announced once all below it is here.
+        if (event.digest !== heads.highest()?.head.root) announce.stored(event.digest, holders, nowMs);
+        return effects;
+      }
+      case 'wrongBytes':
+        return schedule.wrongBytes(event, nowMs);
+      case 'missing':
+        return schedule.missing(event, nowMs);
+      case 'busy':
+        schedule.busy(event, nowMs);
+        return [];
+      case 'done':
+      case 'requestFailed':
+        return schedule.ended({ ...event, failed: event.kind === 'requestFailed' }, nowMs);
+      case 'applied':
+        reconcile.whenApplied(event);
+        announce.complete();
+        return [];
+      case 'applyFailed':
+        reconcile.whenFailed(event, nowMs);
+        return [];
+      case 'drifted':
+        return reconcile.drifted(event.paths);
+      case 'pause':
+        paused = event.paused;
+        return [];
+      case 'tick':
+        wakeAtMs = Number.POSITIVE_INFINITY;
+        return serve.tick(nowMs);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  function join(peer: PeerId): readonly Effect[] {
+    if (!neighbours.add(peer)) {
+      return [
+        { kind: 'note', text: 'more neighbours than are kept; this one is left out', fields: { peer } },
+      ];
+    }
+    serve.joined(peer);
+    announce.joined(peer);
+    return [];
+  }
+
+  function hear(neighbour: Neighbour, message: Message, nowMs: number): readonly Effect[] {
+    switch (message.kind) {
+      case 'head':
+        return offer(message, neighbour.peer, nowMs);
+      case 'status':
+        if (!equalVersions(neighbour.applied, message.applied)) schedule.moved(neighbour.peer);
+        neighbour.heard = true;
+        neighbour.applied = message.applied;
+        neighbour.head = message.head;
+        announce.heard(neighbour, situation(), nowMs);
+        return [];
+      case 'have': {
+        const root = heads.highest()?.head.root;
+        if (root !== undefined && message.digests.includes(root)) neighbour.pagesOf = root;
+        schedule.announced(neighbour.peer, message.digests);
+        return [];
+      }
+      case 'paused':
+        neighbour.paused = message.paused;
+        return [];
+      default:
+        return unreachable(message);
+    }
+  }
+
+  function offer(message: HeadMessage, from: PeerId, nowMs: number): readonly Effect[] {
+    const verdict = heads.offer(message);
+    switch (verdict.kind) {
+      case 'old':
+      case 'refreshed':
+        return [];
+      case 'equivocation':
+        reconcile.stop(nowMs);
+        return [...verdict.effects, ...tellOthers(message, from)];
+      case 'news':
+        noteNews(message, nowMs);
+        isStoring = true;
+        return [store(message)];
+      default:
+        return unreachable(verdict);
+    }
+  }
+
+  function noteNews({ head }: HeadMessage, nowMs: number): void {
+    announce.news(nowMs);
+    for (const neighbour of neighbours.all()) {
+      if (schedule.holds(neighbour.peer, head.head.root)) neighbour.pagesOf = head.head.root;
+    }
+  }
+
+  function store(message: HeadMessage): Effect {
+    const inline = canInline(message);
+    if (inline) inlined = message.head.head.version;
+    return { kind: 'storeHead', message, inline };
+  }
+
+  function canInline({ head, operations }: HeadMessage): boolean {
+    if (options.writer || paused || reconcile.isApplying() || equalVersions(inlined, head.head.version))
+      return false;
+    return operations !== null && operations.baseRoot === reconcile.applied()?.root;
+  }
+
+  /** Two heads of one version are evidence that everybody should have. */
+  function tellOthers(message: HeadMessage, from: PeerId): readonly Effect[] {
+    const effects: Effect[] = [];
+    for (const { peer } of neighbours.all()) if (peer !== from) effects.push({ kind: 'send', peer, message });
+    return effects;
+  }
+
+  function publish(message: HeadMessage, nowMs: number): readonly Effect[] {
+    const verdict = heads.offer(message);
+    if (verdict.kind === 'equivocation') return verdict.effects;
+    if (verdict.kind === 'old') return [];
+    if (verdict.kind === 'news') {
+      const { version, root } = message.head.head;
+      reconcile.adopt({ version, root }, nowMs);
+      announce.hasPagesOf(root);
+      announce.news(nowMs);
+    }
+    return [{ kind: 'gossip', message }];
+  }
+
+  function isHighest(version: Version): boolean {
+    return equalVersions(heads.highest()?.head.version ?? null, version);
+  }
+
+  /** Starts what is due: the newest head, or what drifted. */
+  function begin(nowMs: number): readonly Effect[] {
+    const message = heads.message();
+    if (message === null || options.writer || paused || isStoring || reconcile.isApplying()) return [];
+    const { version } = message.head.head;
+    if (heads.isHalted(version.epoch) || isTarget(version) || reconcile.isUnreadable(version)) return [];
+    const applied = reconcile.applied();
+    const order = applied === null ? 1 : compareVersions(version, applied.version);
+    if (order < 0 || (order === 0 && !reconcile.hasDrifted())) return [];
+    if (order > 0 && canInline(message)) {
+      isStoring = true;
+      return [store(message)];
+    }
+    reconcile.start(message.head, nowMs);
+    return [];
+  }
+
+  function isTarget(version: Version): boolean {
+    return equalVersions(reconcile.target()?.head.version ?? null, version);
+  }
+
+  function wake(nowMs: number): readonly Effect[] {
+    const at = Math.min(reconcile.wakeMs(nowMs), schedule.wakeMs(nowMs), announce.wakeMs(), serve.wakeMs());
+    const atMs = Math.max(nowMs, at);
+    if (atMs === wakeAtMs || atMs === Number.POSITIVE_INFINITY) return [];
+    wakeAtMs = atMs;
+    return [{ kind: 'wake', atMs }];
+  }
+
+  return {
+    step(event, nowMs) {
+      const effects = [...handle(event, nowMs)];
+      effects.push(...begin(nowMs));
+      effects.push(...reconcile.advance(nowMs));
+      const root = reconcile.target()?.head.root;
+      if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root);
+      effects.push(...schedule.fill(nowMs));
+      effects.push(...announce.flush(situation(), nowMs));
+      effects.push(...wake(nowMs));
+      return effects;
+    },
+    progress: reconcile.progress,
+    neighbours: () =>
+      [...neighbours.all()].map(({ peer, applied, head, strikes, inFlight }) => ({
+        peer,
+        applied,
+        head,
+        strikes,
+        inFlight,
+      })),
+    head: heads.highest,
+    applied: () => reconcile.applied()?.version ?? null,
+  };
+}
+
+function equalVersions(left: Version | null, right: Version | null): boolean {
+  return left === null || right === null ? left === right : compareVersions(left, right) === 0;
+}

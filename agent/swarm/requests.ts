@@ -1,0 +1,172 @@
+/** Requests in flight and how long requests take. Owns the numbers, deadlines and rates; never picks a neighbour. */
+import { assert } from '../base/assert.ts';
+import type { Digest } from '../core/digest.ts';
+import type { PeerId } from '../core/keys.ts';
+import type { Neighbour } from './neighbours.ts';
+import type { Plane } from './wants.ts';
+
+export type InFlight = {
+  // Fixed at start.
+  readonly id: number;
+  readonly peer: PeerId;
+  readonly plane: Plane;
+  /** Expected bytes of the whole answer. */
+  readonly bytes: number;
+  readonly sentMs: number;
+
+  // Changes while running.
+  readonly left: Set<Digest>;
+  deadlineMs: number;
+  /** Its deadline has passed; others may be asked for the same, and a late answer is still welcome. */
+  late: boolean;
+  /** Somebody else was asked for the rest already. */
+  hedged: boolean;
+};
+
+export type Requests = {
+  send(input: {
+    neighbour: Neighbour;
+    plane: Plane;
+    digests: readonly Digest[];
+    bytes: number;
+    nowMs: number;
+  }): InFlight;
+  /** The request, where it is in flight and this peer's. */
+  get(peer: PeerId, id: number): InFlight | undefined;
+  end(request: InFlight, neighbour: Neighbour | undefined): void;
+  /** Its deadline passed: it no longer counts, and is given `patienceMs` more to end. */
+  makeLate(request: InFlight, nowMs: number): void;
+  /** How many requests hold this digest. */
+  asking(digest: Digest): readonly InFlight[];
+  /** This digest of the request is answered. */
+  answered(request: InFlight, digest: Digest, nowMs: number, neighbour: Neighbour | undefined): void;
+  /** A request that delivered everything: what its time says about the neighbour and the swarm. */
+  measure(request: InFlight, neighbour: Neighbour | undefined, nowMs: number): void;
+  all(): Iterable<InFlight>;
+  ofPeer(peer: PeerId): readonly InFlight[];
+  /** Requests that are not late. */
+  count(): number;
+  /** Bytes of blocks arrived; feeds the rate. */
+  arrived(bytes: number, nowMs: number): void;
+  /** A request older than this is worth asking twice when nothing else is left to ask, ms. */
+  hedgeAfterMs(plane: Plane): number;
+  /** Requests of this many bytes that cover the round trip at the rate things arrive. */
+  pipeline(bytes: number): number;
+};
+
+/** Assumed before anything was measured, bytes a millisecond: a slow line, so that a slow line is no offence. */
+const unknownBytesPerMs = 32;
+/** Shortest patience, ms. */
+const patienceMinMs = 500;
+/** Patience on top where nothing was ever measured, ms: the server's queue may be long. */
+const patienceUnknownMs = 5000;
+/** How many of the last requests a percentile is taken over. */
+const remembered = 64;
+/** What a request is given before it counts as slow, as long as nothing was measured, ms. */
+const hedgeUnknownMs = { page: 400, block: 1500 };
+
+export function createRequests(): Requests {
+  // Changes while running.
+  const inFlight = new Map<number, InFlight>();
+  const byDigest = new Map<Digest, InFlight[]>();
+  const took = { page: [] as number[], block: [] as number[] };
+  let lastId = 0;
+  let lateCount = 0;
+  let roundTripMs = Number.POSITIVE_INFINITY;
+  let meterFromMs = 0;
+  let meterBytes = 0;
+  let bytesPerMs = 0;
+
+  function patienceMs(neighbour: Neighbour | undefined, bytes: number): number {
+    const rate = neighbour?.bytesPerMs ?? 0;
+    if (rate === 0) return patienceUnknownMs + bytes / unknownBytesPerMs;
+    return patienceMinMs + (4 * bytes) / rate;
+  }
+
+  function unlist(digest: Digest, request: InFlight): void {
+    const list = byDigest.get(digest);
+    if (list === undefined) return;
+    const index = list.indexOf(request);
+    if (index >= 0) list.splice(index, 1);
+    if (list.length === 0) byDigest.delete(digest);
+  }
+
+  return {
+    send({ neighbour, plane, digests, bytes, nowMs }) {
+      assert(digests.length > 0, 'a request asks for something');
+      lastId += 1;
+      const request: InFlight = {
+        ...{ id: lastId, peer: neighbour.peer, plane, bytes, sentMs: nowMs },
+        left: new Set(digests),
+        deadlineMs: nowMs + patienceMs(neighbour, bytes),
+        late: false,
+        hedged: false,
+      };
+      inFlight.set(request.id, request);
+      for (const digest of digests) {
+        const list = byDigest.get(digest);
+        if (list === undefined) byDigest.set(digest, [request]);
+        else list.push(request);
+      }
+      neighbour.inFlight += 1;
+      return request;
+    },
+    get(peer, id) {
+      const request = inFlight.get(id);
+      return request?.peer === peer ? request : undefined;
+    },
+    end(request, neighbour) {
+      if (!inFlight.delete(request.id)) return;
+      if (request.late) lateCount -= 1;
+      for (const digest of request.left) unlist(digest, request);
+      if (neighbour !== undefined) neighbour.inFlight -= 1;
+    },
+    makeLate(request, nowMs) {
+      assert(!request.late, 'a request turns late once');
+      request.late = true;
+      lateCount += 1;
+      request.deadlineMs = nowMs + 2 * (request.deadlineMs - request.sentMs);
+    },
+    asking: (digest) => byDigest.get(digest) ?? [],
+    answered(request, digest, nowMs, neighbour) {
+      request.left.delete(digest);
+      unlist(digest, request);
+      // Something comes, so patience starts again.
+      if (!request.late) request.deadlineMs = nowMs + patienceMs(neighbour, request.bytes);
+    },
+    measure(request, neighbour, nowMs) {
+      const elapsedMs = Math.max(0.05, nowMs - request.sentMs);
+      const list = took[request.plane];
+      list.push(elapsedMs);
+      if (list.length > remembered) list.shift();
+      if (elapsedMs < roundTripMs) roundTripMs = elapsedMs;
+      if (neighbour === undefined || request.plane !== 'block') return;
+      const rate = request.bytes / elapsedMs;
+      neighbour.bytesPerMs = neighbour.bytesPerMs === 0 ? rate : 0.7 * neighbour.bytesPerMs + 0.3 * rate;
+    },
+    all: () => inFlight.values(),
+    ofPeer: (peer) => [...inFlight.values()].filter((request) => request.peer === peer),
+    count: () => inFlight.size - lateCount,
+    arrived(bytes, nowMs) {
+      if (nowMs - meterFromMs > 2000) {
+        meterFromMs = nowMs;
+        meterBytes = 0;
+      }
+      meterBytes += bytes;
+      const elapsedMs = nowMs - meterFromMs;
+      if (elapsedMs < 50) return;
+      const rate = meterBytes / elapsedMs;
+      bytesPerMs = bytesPerMs === 0 ? rate : 0.5 * bytesPerMs + 0.5 * rate;
+      meterFromMs = nowMs;
+      meterBytes = 0;
+    },
+    hedgeAfterMs(plane) {
+      const list = took[plane];
+      if (list.length < 4) return hedgeUnknownMs[plane];
+      const sorted = list.toSorted((left, right) => left - right);
+      return Math.max(20, 2 * (sorted[Math.floor(sorted.length * 0.9)] ?? 0));
+    },
+    pipeline: (bytes) =>
+      roundTripMs === Number.POSITIVE_INFINITY ? 0 : (4 * roundTripMs * bytesPerMs) / Math.max(1, bytes),
+  };
+}

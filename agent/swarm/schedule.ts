@@ -1,0 +1,311 @@
+/**
+ * Which page or block to ask of whom, and when to ask again. Owns wants and requests in flight; never touches a
+ * socket or a clock. Random among the rarest few, runs of neighbouring blocks, few requests at a time, and hedging
+ * at the end, after the swarm models of Mundinger, Weber and Weiss (arXiv cs/0606110) and Kraken's piece requests.
+ */
+import { MIB, requestsInFlightMax, requestsInFlightMin } from '../base/limits.ts';
+import type { Digest } from '../core/digest.ts';
+import type { PeerId } from '../core/keys.ts';
+import type { Effect, Library } from './events.ts';
+import type { Neighbour, Neighbours } from './neighbours.ts';
+import { type Aim, createPicker } from './pick.ts';
+import { createRequests, type InFlight } from './requests.ts';
+import { createWants, type Plane, type WaitingFile, type Want } from './wants.ts';
+
+export type Missing = {
+  readonly digest: Digest;
+  readonly plane: Plane;
+  readonly bytes: number;
+  readonly file: WaitingFile | null;
+  readonly lost: boolean;
+};
+
+export type Schedule = {
+  /** What is wanted from now on leads to this tree; forgets all wants, keeps what is in flight and who has what. */
+  aim(aim: Aim, nowMs: number): void;
+  want(missing: Missing): void;
+  isWanted(digest: Digest): boolean;
+  /** This neighbour's applied version changed. */
+  moved(peer: PeerId): void;
+  /** Wants not yet stored. */
+  count(): number;
+  pendingBytes(): number;
+  storedBytes(): number;
+  duplicateBytes(): number;
+  announced(peer: PeerId, digests: readonly Digest[]): void;
+  holds(peer: PeerId, digest: Digest): boolean;
+  /** @returns the want that this fulfils, if any, and who is known to have it. */
+  stored(
+    answer: Answer & { bytes: number },
+    nowMs: number,
+  ): { want: Want | undefined; holders: readonly PeerId[]; effects: readonly Effect[] };
+  missing(answer: Answer, nowMs: number): readonly Effect[];
+  wrongBytes(answer: Answer, nowMs: number): readonly Effect[];
+  busy(answer: { peer: PeerId; id: number; retryMs: number }, nowMs: number): void;
+  /** The request ended, well or badly. */
+  ended(answer: { peer: PeerId; id: number; failed: boolean }, nowMs: number): readonly Effect[];
+  peerLeft(peer: PeerId): void;
+  /** Sends what can be asked now, and looks after what takes too long. */
+  fill(nowMs: number): readonly Effect[];
+  /** When `fill` has something to do though nothing happened. */
+  wakeMs(nowMs: number): number;
+};
+
+type Answer = { readonly peer: PeerId; readonly id: number; readonly digest: Digest };
+
+/** Pause before a neighbour whose stream broke is asked again, ms. */
+const brokenCoolMs = 300;
+/** Blocks asked twice may cost this share of all, and a fixed allowance for small transfers. */
+const hedgeShare = 0.05;
+const hedgeAllowanceBytes = MIB;
+/** After this long with nobody to ask, those that are aside or refused are tried again, ms. */
+const lastResortMs = 5000;
+
+export function createSchedule(options: {
+  neighbours: Neighbours;
+  library: Library;
+  random: () => number;
+}): Schedule {
+  const { neighbours, random } = options;
+  const wants = createWants();
+  const requests = createRequests();
+  const picker = createPicker({ wants, requests, neighbours, random });
+
+  // Changes while running.
+  let storedBytes = 0;
+  let duplicateBytes = 0;
+  let hedgedBytes = 0;
+  let stuckSinceMs = 0;
+
+  function reopen(digest: Digest): void {
+    const want = wants.get(digest);
+    if (want === undefined) return;
+    if (requests.asking(digest).every((request) => request.late)) wants.open(want);
+  }
+
+  function end(request: InFlight): void {
+    requests.end(request, neighbours.get(request.peer));
+    for (const digest of request.left) reopen(digest);
+  }
+
+  function ask(neighbour: Neighbour, picked: readonly Want[], nowMs: number): Effect {
+    const plane = picked[0]?.plane ?? 'block';
+    const digests = picked.map((want) => want.digest);
+    let bytes = 0;
+    for (const want of picked) {
+      wants.close(want);
+      bytes += want.bytes;
+    }
+    const { id } = requests.send({ neighbour, plane, digests, bytes, nowMs });
+    return { kind: 'request', peer: neighbour.peer, request: { id, plane, digests } };
+  }
+
+  /** In the endgame, others are asked for what the slowest still owe. */
+  function hedge(request: InFlight, nowMs: number): readonly Effect[] {
+    if (
+      request.plane === 'block' &&
+      hedgedBytes + request.bytes > hedgeShare * (storedBytes + wants.bytes()) + hedgeAllowanceBytes
+    ) {
+      return [];
+    }
+    const rest: Want[] = [];
+    for (const digest of request.left) {
+      const want = wants.get(digest);
+      if (want !== undefined && requests.asking(digest).length < 2) rest.push(want);
+    }
+    const other = picker.otherFor(rest, nowMs);
+    if (other === undefined) return [];
+    request.hedged = true;
+    if (request.plane === 'block') hedgedBytes += request.bytes;
+    return [ask(other.neighbour, other.wants, nowMs)];
+  }
+
+  function expire(nowMs: number): readonly Effect[] {
+    const effects: Effect[] = [];
+    for (const request of [...requests.all()]) {
+      if (request.deadlineMs > nowMs) continue;
+      const { peer, id } = request;
+      if (request.late) {
+        end(request);
+        effects.push({ kind: 'cancel', peer, id });
+        continue;
+      }
+      requests.makeLate(request, nowMs);
+      for (const digest of request.left) reopen(digest);
+      const neighbour = neighbours.get(peer);
+      if (neighbour !== undefined) {
+        neighbour.inFlightMax = 1;
+        neighbour.bytesPerMs /= 2;
+      }
+      effects.push(...neighbours.strike({ peer, strikes: 1, reason: 'no answer in time', nowMs }));
+    }
+    return effects;
+  }
+
+  /** Nobody can be asked for anything: those who had not may have by now, those aside are tried with one want. */
+  function unstick(nowMs: number): readonly Effect[] {
+    stuckSinceMs = nowMs;
+    wants.forgive();
+    const last = picker.lastResort(nowMs);
+    return last === undefined ? [] : [ask(last.neighbour, last.wants, nowMs)];
+  }
+
+  function windowOf(): number {
+    const wide = requestsInFlightMin + requests.pipeline(picker.runBytesMax());
+    return Math.min(requestsInFlightMax, Math.floor(wide));
+  }
+
+  return {
+    aim(aim) {
+      wants.clear();
+      picker.aim(aim);
+      storedBytes = 0;
+      hedgedBytes = 0;
+    },
+    want(missing) {
+      const known = wants.get(missing.digest);
+      if (known !== undefined) return;
+      const want = wants.add(missing);
+      if (requests.asking(missing.digest).every((request) => request.late)) wants.open(want);
+    },
+    isWanted: (digest) => wants.get(digest) !== undefined,
+    count: () => wants.count(),
+    pendingBytes: () => wants.bytes(),
+    storedBytes: () => storedBytes,
+    duplicateBytes: () => duplicateBytes,
+    announced(peer, digests) {
+      for (const digest of digests) {
+        if (wants.get(digest) !== undefined || !isHere(options.library, digest)) wants.hold(peer, digest);
+      }
+    },
+    moved: (peer) => wants.forgive(peer),
+    holds: wants.holds,
+    stored({ peer, id, digest, bytes }, nowMs) {
+      const effects: Effect[] = [];
+      const neighbour = neighbours.get(peer);
+      const request = requests.get(peer, id);
+      if (request !== undefined) {
+        requests.answered(request, digest, nowMs, neighbour);
+        if (request.left.size === 0) {
+          requests.measure(request, neighbour, nowMs);
+          if (neighbour !== undefined && !request.late) neighbour.inFlightMax = 2;
+          requests.end(request, neighbour);
+        }
+      }
+      for (const other of [...requests.asking(digest)]) {
+        requests.answered(other, digest, nowMs, neighbours.get(other.peer));
+        if (other.left.size > 0) continue;
+        requests.end(other, neighbours.get(other.peer));
+        effects.push({ kind: 'cancel', peer: other.peer, id: other.id });
+      }
+      const holders = [...wants.holdersOf(digest), peer];
+      const want = wants.settle(digest);
+      if (want === undefined) duplicateBytes += bytes;
+      else {
+        storedBytes += want.bytes;
+        requests.arrived(bytes, nowMs);
+        picker.settled(want);
+      }
+      return { want, holders, effects };
+    },
+    missing({ peer, id, digest }, nowMs) {
+      const request = requests.get(peer, id);
+      if (request === undefined || !request.left.has(digest)) return [];
+      const neighbour = neighbours.get(peer);
+      requests.answered(request, digest, nowMs, neighbour);
+      const want = wants.get(digest);
+      let effects: readonly Effect[] = [];
+      if (want !== undefined) {
+        if (neighbour !== undefined && picker.claims(neighbour, want)) {
+          effects = neighbours.strike({ peer, strikes: 1, reason: 'lacks what it announced', nowMs });
+        }
+        wants.refuse(peer, want);
+        reopen(digest);
+      }
+      if (request.left.size === 0) requests.end(request, neighbour);
+      return effects;
+    },
+    wrongBytes({ peer, id }, nowMs) {
+      const request = requests.get(peer, id);
+      const effects = [
+        ...neighbours.strike({ peer, strikes: 3, reason: 'bytes that are not what was asked', nowMs }),
+      ];
+      if (request !== undefined) {
+        end(request);
+        effects.push({ kind: 'cancel', peer, id });
+      }
+      return effects;
+    },
+    busy({ peer, id, retryMs }, nowMs) {
+      const request = requests.get(peer, id);
+      if (request === undefined) return;
+      end(request);
+      const neighbour = neighbours.get(peer);
+      // Spread, so that those who were refused together do not come back together.
+      if (neighbour !== undefined) neighbour.coolUntilMs = nowMs + (0.5 + random()) * retryMs;
+    },
+    ended({ peer, id, failed }, nowMs) {
+      const request = requests.get(peer, id);
+      if (request === undefined) return [];
+      const neighbour = neighbours.get(peer);
+      if (failed && neighbour !== undefined) neighbour.coolUntilMs = nowMs + (0.5 + random()) * brokenCoolMs;
+      if (!failed) {
+        for (const digest of request.left) {
+          const want = wants.get(digest);
+          if (want !== undefined) wants.refuse(peer, want);
+        }
+      }
+      end(request);
+      if (failed) return [];
+      return neighbours.strike({ peer, strikes: 1, reason: 'ended an answer before its end', nowMs });
+    },
+    peerLeft(peer) {
+      for (const request of requests.ofPeer(peer)) end(request);
+      wants.forgetPeer(peer);
+    },
+    fill(nowMs) {
+      const effects: Effect[] = [...expire(nowMs)];
+      const window = windowOf();
+      let asked = true;
+      while (asked && wants.openCount() > 0 && requests.count() < window) {
+        asked = false;
+        for (const neighbour of picker.eligible(nowMs)) {
+          if (requests.count() >= window) break;
+          const picked = picker.pick(neighbour);
+          if (picked.length === 0) continue;
+          effects.push(ask(neighbour, picked, nowMs));
+          asked = true;
+        }
+      }
+      if (wants.openCount() === 0 || requests.count() > 0) stuckSinceMs = nowMs;
+      else if (nowMs - stuckSinceMs >= lastResortMs) effects.push(...unstick(nowMs));
+      if (wants.openCount() === 0) {
+        for (const request of [...requests.all()]) {
+          if (request.hedged || nowMs < request.sentMs + requests.hedgeAfterMs(request.plane)) continue;
+          effects.push(...hedge(request, nowMs));
+        }
+      }
+      return effects;
+    },
+    wakeMs(nowMs) {
+      let at = Number.POSITIVE_INFINITY;
+      const isEndgame = wants.count() > 0 && wants.openCount() === 0;
+      for (const request of requests.all()) {
+        at = Math.min(at, request.deadlineMs);
+        if (!isEndgame || request.hedged) continue;
+        const hedgeMs = request.sentMs + requests.hedgeAfterMs(request.plane);
+        if (hedgeMs > nowMs) at = Math.min(at, hedgeMs);
+      }
+      if (wants.openCount() === 0) return at;
+      at = Math.min(at, stuckSinceMs + lastResortMs);
+      for (const neighbour of neighbours.all()) {
+        if (neighbour.coolUntilMs > nowMs) at = Math.min(at, neighbour.coolUntilMs);
+      }
+      return at;
+    },
+  };
+}
+
+function isHere(library: Library, digest: Digest): boolean {
+  return library.hasBlock(digest) || library.page(digest) !== undefined;
+}

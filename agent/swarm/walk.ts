@@ -1,0 +1,214 @@
+/**
+ * Walks a tree from its root down to what is missing here: level by level, past every page that the applied tree
+ * has too, into block lists, to the blocks. Owns what is still to be looked at; asks nobody and stores nothing.
+ */
+import { KIB } from '../base/limits.ts';
+import { iterateBlocks, listPageReferences } from '../core/blocklist.ts';
+import type { Digest } from '../core/digest.ts';
+import type { BlockRef, Entry, FileEntry } from '../core/entry.ts';
+import { type Child, decodePage, type PageSource } from '../core/page.ts';
+import { comparePaths, type SharePath } from '../core/path.ts';
+import { holdsPage, iterate } from '../core/tree.ts';
+import type { Missing } from './schedule.ts';
+import type { WaitingFile } from './wants.ts';
+
+export type WalkOptions = {
+  readonly pages: PageSource;
+  readonly isBlockHere: (digest: Digest) => boolean;
+  /** True for what is to be looked at though the applied tree has it. */
+  readonly isLost: (digest: Digest) => boolean;
+  /** Root of the tree that is applied here. */
+  readonly from: Digest | null;
+  readonly to: Digest;
+  /** Entries of the applied tree whose content is to be looked at as well. */
+  readonly also: readonly Entry[];
+  readonly missing: (missing: Missing) => void;
+  readonly assemble: (entry: FileEntry, blocks: readonly BlockRef[]) => void;
+  readonly isFull: () => boolean;
+};
+
+export type Walk = {
+  /** Looks at about `budget` entries; stops early where pages are missing or enough is wanted. @throws malformed. */
+  advance(budget: number): void;
+  /** This page is here now. */
+  arrived(digest: Digest): void;
+  /** True where `advance` has something to do. */
+  hasWork(): boolean;
+  /** True once all pages of the tree are here. */
+  hasPages(): boolean;
+  isDone(): boolean;
+};
+
+/** What a page is expected to take, bytes. */
+const pageBytesGuess = 16 * KIB;
+/** Decoded leaves that wait to be looked at: more at a time would only take memory. */
+const leavesAtOnceMax = 64;
+
+/** A file whose block list is being fetched. */
+type ListWalk = { readonly entry: FileEntry; readonly content: { digest: Digest }; pagesLeft: number };
+type Leaf = { readonly entries: readonly Entry[]; at: number; readonly old: OldEntries };
+type Refs = { readonly blocks: readonly BlockRef[]; at: number; readonly file: WaitingFile };
+type Job =
+  | { readonly kind: 'tree'; readonly digest: Digest }
+  | { readonly kind: 'list'; readonly digest: Digest; readonly walk: ListWalk };
+
+export function createWalk(options: WalkOptions): Walk {
+  // Changes while running.
+  const jobs: Job[] = [];
+  const leaves: Leaf[] = [];
+  const files: Refs[] = [];
+  const waiting = new Map<Digest, Job[]>();
+  const listed = new Set<Digest>();
+  let jobAt = 0;
+  let treeJobs = 0;
+  let spent = 0;
+
+  if (options.to !== options.from) pushJob({ kind: 'tree', digest: options.to });
+  if (options.also.length > 0) leaves.push({ entries: options.also, at: 0, old: noEntries });
+
+  function pushJob(job: Job): void {
+    if (job.kind === 'tree') treeJobs += 1;
+    jobs.push(job);
+  }
+
+  function nextJob(): Job | undefined {
+    const job = jobs[jobAt];
+    if (job === undefined) return undefined;
+    jobAt += 1;
+    if (jobAt >= 1024 && jobAt * 2 > jobs.length) {
+      jobs.splice(0, jobAt);
+      jobAt = 0;
+    }
+    return job;
+  }
+
+  function visit(job: Job): void {
+    const bytes = options.pages(job.digest);
+    if (bytes === undefined) return wait(job);
+    if (job.kind === 'list') return visitList(job, bytes);
+    treeJobs -= 1;
+    const page = decodePage(bytes);
+    if (page.kind === 'leaf') {
+      spent += page.entries.length;
+      leaves.push({ entries: page.entries, at: 0, old: oldEntriesFrom(options, page.entries[0]?.path) });
+      return;
+    }
+    spent += page.children.length;
+    for (const child of page.children) {
+      if (!isApplied(child, page.level - 1)) pushJob({ kind: 'tree', digest: child.digest });
+    }
+  }
+
+  function isApplied({ lastKey, digest }: Child, level: number): boolean {
+    if (options.from === null || options.isLost(digest)) return false;
+    return holdsPage(options.pages, options.from, { level, lastKey, digest });
+  }
+
+  function visitList(job: Job & { kind: 'list' }, bytes: Uint8Array): void {
+    const { pages, blocks } = listPageReferences(bytes);
+    const { walk } = job;
+    spent += pages.length + blocks.length;
+    walk.pagesLeft += pages.length - 1;
+    for (const digest of pages) pushJob({ kind: 'list', digest, walk });
+    if (walk.pagesLeft === 0) finishList(walk);
+  }
+
+  function finishList({ entry, content }: ListWalk): void {
+    const blocks = [...iterateBlocks(options.pages, content.digest, entry.size)];
+    spent += blocks.length;
+    if (blocks.every(({ digest }) => options.isBlockHere(digest))) return;
+    options.assemble(entry, blocks);
+    files.push({ blocks, at: 0, file: { left: 0 } });
+  }
+
+  function wait(job: Job): void {
+    const others = waiting.get(job.digest);
+    if (others !== undefined) {
+      others.push(job);
+      return;
+    }
+    waiting.set(job.digest, [job]);
+    const lost = options.isLost(job.digest);
+    options.missing({ digest: job.digest, plane: 'page', bytes: pageBytesGuess, file: null, lost });
+  }
+
+  function advanceLeaf(leaf: Leaf): void {
+    const entry = leaf.entries[leaf.at];
+    leaf.at += 1;
+    spent += 1;
+    if (entry?.kind !== 'file' || entry.content.kind === 'empty') return;
+    const { content } = entry;
+    const old = leaf.old.get(entry.path);
+    const isSame =
+      old?.kind === 'file' && old.content.kind !== 'empty' && old.content.digest === content.digest;
+    if (isSame && !options.isLost(content.digest)) return;
+    if (content.kind === 'block') {
+      if (!options.isBlockHere(content.digest))
+        wantBlock({ digest: content.digest, length: entry.size }, { left: 0 });
+    } else if (!listed.has(content.digest)) {
+      listed.add(content.digest);
+      pushJob({ kind: 'list', digest: content.digest, walk: { entry, content, pagesLeft: 1 } });
+    }
+  }
+
+  function wantBlock({ digest, length }: BlockRef, file: WaitingFile): void {
+    options.missing({ digest, plane: 'block', bytes: length, file, lost: options.isLost(digest) });
+  }
+
+  function advanceFile(refs: Refs): void {
+    const ref = refs.blocks[refs.at];
+    refs.at += 1;
+    spent += 1;
+    if (ref !== undefined && !options.isBlockHere(ref.digest)) wantBlock(ref, refs.file);
+  }
+
+  return {
+    advance(budget) {
+      spent = 0;
+      while (spent < budget) {
+        // Pages first: what they lack must be asked for before anything else, for the walk waits on it.
+        const job = leaves.length < leavesAtOnceMax ? nextJob() : undefined;
+        const file = files[0];
+        const leaf = leaves[0];
+        if (job !== undefined) visit(job);
+        else if (options.isFull()) return;
+        else if (file !== undefined) {
+          if (file.at < file.blocks.length) advanceFile(file);
+          else files.shift();
+        } else if (leaf !== undefined) {
+          if (leaf.at < leaf.entries.length) advanceLeaf(leaf);
+          else leaves.shift();
+        } else return;
+      }
+    },
+    arrived(digest) {
+      const held = waiting.get(digest);
+      if (held === undefined) return;
+      waiting.delete(digest);
+      // Its tree jobs are counted already.
+      jobs.push(...held);
+    },
+    hasWork: () =>
+      (jobAt < jobs.length && leaves.length < leavesAtOnceMax) ||
+      ((files.length > 0 || leaves.length > 0) && !options.isFull()),
+    hasPages: () => treeJobs === 0 && waiting.size === 0 && jobAt >= jobs.length && leaves.length === 0,
+    isDone: () => jobAt >= jobs.length && waiting.size === 0 && files.length === 0 && leaves.length === 0,
+  };
+}
+
+type OldEntries = { get(path: SharePath): Entry | undefined };
+
+const noEntries: OldEntries = { get: () => undefined };
+
+/** Entries of the applied tree, asked for in rising order of path: one pass instead of a look-up each. */
+function oldEntriesFrom({ pages, from }: WalkOptions, first: SharePath | undefined): OldEntries {
+  if (from === null || first === undefined) return noEntries;
+  const entries = iterate(pages, from, { from: first });
+  let next = entries.next();
+  return {
+    get(path) {
+      while (next.done !== true && comparePaths(next.value.path, path) < 0) next = entries.next();
+      return next.done !== true && next.value.path === path ? next.value : undefined;
+    },
+  };
+}
