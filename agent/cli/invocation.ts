@@ -1,0 +1,98 @@
+/** One call of one command: its flags, where it writes, and the agent it speaks to. */
+import { resolve } from 'node:path';
+import { P2psyncError } from '../base/errors.ts';
+import { resolveHome } from '../daemon/config-home.ts';
+import type { AgentApi } from '../http/api.ts';
+import { connectAgent } from '../http/client.ts';
+import type { Parsed } from './parse.ts';
+import type { Terminal } from './terminal.ts';
+
+export type Invocation = {
+  readonly terminal: Terminal;
+  readonly home: string;
+  readonly socketPath: string;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+  /** Standard output may be coloured. */
+  readonly color: boolean;
+  /** The running agent; each call throws `not-running` where there is none. */
+  readonly agent: AgentApi;
+  has(flag: string): boolean;
+  text(flag: string): string | undefined;
+  /** A whole number. @throws {P2psyncError} usage. */
+  count(flag: string, least: number): number | undefined;
+  argument(index: number): string | undefined;
+  /** Relative to where the command was typed. */
+  absolute(path: string): string;
+  /** `{ share }` of `--share`, or nothing. */
+  share(): { readonly share?: string };
+  /** Lines for a person, not with `--json`. */
+  say(text: string): Promise<void>;
+  /** As `say`, but `--quiet` keeps it back: what one need not know. */
+  mention(text: string): Promise<void>;
+  /** The document, with `--json`. */
+  print(document: unknown): Promise<void>;
+};
+
+export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation {
+  const { globals, flags } = parsed;
+  const homeFlag = globals.get('home');
+  const home = resolveHome({
+    flag: typeof homeFlag === 'string' ? resolve(terminal.cwd, homeFlag) : undefined,
+    env: terminal.env,
+    uid: terminal.uid,
+    userHome: terminal.userHome,
+  });
+  const socketPath = resolve(home, 'control.sock');
+  const json = globals.has('json');
+  const quiet = globals.has('quiet');
+  const text = (flag: string): string | undefined => {
+    const value = flags.get(flag);
+    return typeof value === 'string' ? value : undefined;
+  };
+  const say = async (line: string): Promise<void> => {
+    if (!json) await terminal.write(line.endsWith('\n') ? line : `${line}\n`);
+  };
+  return {
+    terminal,
+    home,
+    socketPath,
+    json,
+    quiet,
+    verbose: globals.has('verbose'),
+    color: colorAllowed(parsed, terminal.env) && terminal.outIsTerminal,
+    agent: connectAgent(socketPath),
+    has: (flag) => flags.has(flag),
+    text,
+    count(flag, least) {
+      const value = text(flag);
+      if (value === undefined) return undefined;
+      if (!/^\d{1,9}$/.test(value) || Number(value) < least) {
+        throw new P2psyncError(
+          'usage',
+          `--${flag} is a whole number from ${least} on, not ${JSON.stringify(value)}`,
+        );
+      }
+      return Number(value);
+    },
+    argument: (index) => parsed.arguments[index],
+    absolute: (path) => resolve(terminal.cwd, path),
+    share() {
+      const share = text('share');
+      return share === undefined ? {} : { share };
+    },
+    say,
+    async mention(line) {
+      if (!quiet) await say(line);
+    },
+    async print(document) {
+      if (json) await terminal.write(`${JSON.stringify(document, null, 2)}\n`);
+    },
+  };
+}
+
+/** https://no-color.org: any value but the empty one. */
+export function colorAllowed(parsed: Parsed, env: Terminal['env']): boolean {
+  return !parsed.globals.has('no-color') && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
+}
