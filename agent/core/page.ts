@@ -18,10 +18,15 @@ export type PageSource = (digest: Digest) => Bytes | undefined;
 /** What an inner page knows of a page below it. */
 export type Child = { readonly lastKey: SharePath; readonly digest: Digest; readonly counts: Counts };
 
+export type LeafPage = { readonly kind: 'leaf'; readonly level: 0; readonly entries: readonly Entry[] };
+export type InnerPage = {
+  readonly kind: 'inner';
+  readonly level: number;
+  readonly children: readonly Child[];
+};
+
 /** Level 0 holds entries, those above hold the pages one level below; both in byte order of path. */
-export type Page =
-  | { readonly kind: 'leaf'; readonly level: 0; readonly entries: readonly Entry[] }
-  | { readonly kind: 'inner'; readonly level: number; readonly children: readonly Child[] };
+export type Page = LeafPage | InnerPage;
 
 /** First bytes of what is sent and stored as a page. */
 export const pageKinds = { tree: 0x54, list: 0x4c } as const;
