@@ -2,10 +2,22 @@
  * The one libp2p node of an agent: who is who, one control stream a peer, gossip, and the block transport.
  * Decides nothing about shares or members; never redials (that is `dialer.ts`).
  */
+import type { Connection, Stream } from '@libp2p/interface';
 import type { Bytes } from '../base/bytes.ts';
+import { messageOf, P2psyncError } from '../base/errors.ts';
+import { strangerDeadlineMs } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
+import { formatAddress, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
+import { blocksProtocol, createLibp2pBlocks } from './blocks/libp2p.ts';
 import type { BlockTransport } from './blocks/transport.ts';
+import { closeSoon, controlProtocol, createControl, peerIdOf } from './control.ts';
+import { dialPeer } from './dial.ts';
+import { createGossip } from './gossip.ts';
+import { createNode } from './node.ts';
+import { createStrangers, type StreamHandler } from './strangers.ts';
+import { openStream } from './streams.ts';
+import { createTrafficMeter, type Traffic } from './traffic.ts';
 
 export type HostOptions = {
   /** Ed25519 seed, 32 bytes; the PeerId follows from it. */
@@ -25,7 +37,7 @@ export type Connected = { readonly peer: PeerId; readonly direction: Direction; 
 
 export type NoteFields = Readonly<Record<string, string | number>>;
 
-/** What the host calls; all of it synchronous, never from inside a call of the host's own methods unless it says so. */
+/** What the host calls, also from inside calls to it (`expel` says `disconnected`): handlers only note and enqueue, and never throw. */
 export type HostHandlers = {
   /** First point where an identity is proven: false refuses. `address` is `IP:PORT`. Strangers may be let in to say hello (see `admit`). */
   allow(peer: PeerId, address: string, direction: Direction): boolean;
@@ -38,7 +50,7 @@ export type HostHandlers = {
   /** One frame, at most `controlFrameBytesMax`, in order; adopted by the handler. */
   control(peer: PeerId, frame: Bytes): void;
   blockRequest(peer: PeerId, request: BlockRequest): void;
-  /** The peer wants nothing more of this request; what is still answered to it is dropped. */
+  /** Nothing more of this request is wanted: the peer says so, or its stream is gone. What is still answered is dropped or refused. */
   blockCancelled?(peer: PeerId, id: number): void;
   /** A returned promise is back-pressure: the next answer of that peer waits for it. */
   blockAnswer(peer: PeerId, answer: BlockAnswer): void | Promise<void>;
@@ -57,7 +69,7 @@ export type TopicHandlers = {
   deliver(bytes: Bytes, from: PeerId): void;
 };
 
-export type Traffic = { readonly sentBytes: number; readonly receivedBytes: number };
+export type { Traffic };
 
 export type Host = {
   readonly peer: PeerId;
@@ -93,5 +105,205 @@ export type Host = {
 
 /** @throws {P2psyncError} config (an address that cannot be read or listened on). */
 export async function startHost(options: HostOptions, handlers: HostHandlers): Promise<Host> {
-  throw new Error(`not yet: ${options.listen.join(' ')} ${typeof handlers}`);
+  // Fixed at start.
+  const announce = options.announce.map(parseAddress);
+  const listen = (await Promise.all(options.listen.map(resolveAddress))).flat();
+  const traffic = createTrafficMeter();
+  const strangers = createStrangers();
+  const gossip = createGossip({ incoming: whenReady, broken: gossipBroken, note: handlers.note });
+  const blocks = createLibp2pBlocks({ open: openBlocks, violated, handlers, traffic });
+  const node = await createNode({
+    seed: options.seed,
+    listen: listen.map(String),
+    connectionsMax: options.connectionsMax,
+    mdns: options.discovery === 'mdns',
+    gossip,
+    gater: {
+      denyInboundConnection: (raw) => full() || !handlers.allowAddress(formatAddress(raw.remoteAddr)),
+      denyInboundEncryptedConnection: (id, raw) =>
+        denied(id.toString(), formatAddress(raw.remoteAddr), 'inbound'),
+      denyOutboundEncryptedConnection: (id, raw) =>
+        denied(id.toString(), formatAddress(raw.remoteAddr), 'outbound'),
+    },
+  });
+  const self = node.peerId.toString() as PeerId;
+  const control = createControl(self, {
+    up: linkUp,
+    down: linkDown,
+    frame: (peer, frame) => handlers.control(peer, frame),
+    sent: traffic.sent,
+    received: traffic.received,
+    note: handlers.note,
+  });
+  // Changes while running.
+  /** Of each open connection: what gives its place among the strangers back, and its deadline. */
+  const visits = new Map<Connection, { readonly leave: () => void; readonly timer: NodeJS.Timeout }>();
+  let closing = false;
+
+  function full(): boolean {
+    return visits.size >= options.connectionsMax;
+  }
+
+  function denied(peer: string, address: string, direction: Direction): boolean {
+    return closing || !handlers.allow(peer as PeerId, address, direction);
+  }
+
+  function opened(connection: Connection): void {
+    const peer = peerIdOf(connection);
+    const stranger = connection.direction === 'inbound' && !strangers.isAdmitted(peer);
+    const address = formatAddress(connection.remoteAddr);
+    const leave = stranger ? strangers.takePlace(address) : () => {};
+    if (leave === null) {
+      handlers.note('too many strangers', { peer, address });
+      return connection.abort(new Error('too many strangers'));
+    }
+    const timer = setTimeout(() => overdue(connection), strangerDeadlineMs);
+    visits.set(connection, { leave, timer });
+    connection.addEventListener('close', () => {
+      leave();
+      clearTimeout(timer);
+      visits.delete(connection);
+    });
+    if (connection.direction === 'outbound') void control.open(connection);
+  }
+
+  function overdue(connection: Connection): void {
+    const peer = peerIdOf(connection);
+    const elected = control.linkOf(peer) === connection;
+    if (elected && strangers.isAdmitted(peer)) return;
+    if (elected) handlers.note('stranger hung up', { peer, deadlineMs: strangerDeadlineMs });
+    connection.abort(new Error(elected ? 'not admitted in time' : 'no control stream'));
+  }
+
+  function linkUp(peer: PeerId, connection: Connection): void {
+    handlers.connected({
+      peer,
+      direction: connection.direction,
+      address: formatAddress(connection.remoteAddr),
+    });
+    becomeReady(peer);
+  }
+
+  function linkDown(peer: PeerId, reason: string): void {
+    gossip.detach(peer);
+    blocks.lost(peer);
+    handlers.disconnected(peer, reason);
+  }
+
+  function becomeReady(peer: PeerId): void {
+    const connection = control.linkOf(peer);
+    if (connection === null || !strangers.isAdmitted(peer)) return;
+    gossip.attach(peer, connection);
+    strangers.release(peer);
+  }
+
+  /** Streams beside control wait until their peer is admitted: it may know so before we do. */
+  function whenReady(stream: Stream, connection: Connection, protocol: string, handle: StreamHandler): void {
+    const peer = peerIdOf(connection);
+    if (strangers.isAdmitted(peer) && control.linkOf(peer) !== null) handle(stream, connection);
+    else strangers.hold(peer, { stream, connection, protocol, handle });
+  }
+
+  function gossipBroken(peer: PeerId): void {
+    const connection = control.linkOf(peer);
+    if (connection === null) return;
+    // Mostly the connection is closing, and says so itself in this turn.
+    setImmediate(() => {
+      if (control.linkOf(peer) !== connection || connection.status !== 'open') return;
+      handlers.note('gossip stream broke', { peer });
+      control.drop(peer, 'its gossip stream broke');
+    });
+  }
+
+  async function openBlocks(peer: PeerId): Promise<Stream> {
+    const connection = control.linkOf(peer);
+    if (connection === null) throw new P2psyncError('unreachable-peer', `${peer} is not connected`, { peer });
+    return await openStream(connection, blocksProtocol);
+  }
+
+  function violated(peer: PeerId, error: P2psyncError): void {
+    handlers.note('bulk stream refused', { peer, code: error.code, reason: error.message });
+    control.linkOf(peer)?.abort(error);
+    control.drop(peer, error.message);
+  }
+
+  function connectionsOf(peer: PeerId): Connection[] {
+    return [...visits.keys()].filter((connection) => peerIdOf(connection) === peer);
+  }
+
+  node.addEventListener('connection:open', (event) => opened(event.detail));
+  node.addEventListener('peer:discovery', (event) => {
+    const peer = event.detail.id.toString() as PeerId;
+    handlers.discovered?.(
+      peer,
+      event.detail.multiaddrs.map((address) => withPeer(address, peer).toString()),
+    );
+  });
+  await node.handle(controlProtocol, (stream, connection) => void control.accept(stream, connection), {
+    maxInboundStreams: 2,
+    maxOutboundStreams: 2,
+  });
+  const serve: StreamHandler = (stream, connection) => blocks.accept(peerIdOf(connection), stream);
+  await node.handle(
+    blocksProtocol,
+    (stream, connection) => whenReady(stream, connection, blocksProtocol, serve),
+    {
+      maxInboundStreams: 2,
+      maxOutboundStreams: 2,
+    },
+  );
+  try {
+    await node.start();
+  } catch (error) {
+    await node.stop();
+    throw new P2psyncError(
+      'config',
+      `cannot listen on ${options.listen.join(', ')}: ${messageOf(error)}; choose another address or stop who has it`,
+      {},
+      { cause: error },
+    );
+  }
+
+  return {
+    peer: self,
+    blocks,
+    addresses() {
+      const own = node
+        .getMultiaddrs()
+        .sort((left, right) => Number(isLoopback(left)) - Number(isLoopback(right)));
+      return [...new Set([...announce, ...own].map((address) => withPeer(address, self).toString()))];
+    },
+    dial: (addresses, target) =>
+      dialPeer(
+        { node, control, allowAddress: (address) => handlers.allowAddress(address) },
+        addresses,
+        target,
+      ),
+    async hangUp(peer, reason) {
+      control.drop(peer, reason);
+      await Promise.all(connectionsOf(peer).map(closeSoon));
+    },
+    admit(peer) {
+      if (!strangers.admit(peer)) return;
+      for (const connection of connectionsOf(peer)) visits.get(connection)?.leave();
+      becomeReady(peer);
+    },
+    expel(peer) {
+      strangers.expel(peer);
+      for (const connection of connectionsOf(peer)) connection.abort(new Error('expelled'));
+      control.drop(peer, 'expelled');
+    },
+    send: (peer, frame) => control.send(peer, frame),
+    joinTopic: (topic, topicHandlers) => gossip.join(topic, topicHandlers),
+    leaveTopic: (topic) => gossip.leave(topic),
+    publish: (topic, bytes) => gossip.publish(topic, bytes),
+    traffic: (peer) => traffic.of(peer),
+    async close() {
+      closing = true;
+      for (const peer of control.peers()) control.drop(peer, 'this agent stops');
+      await Promise.all([...visits.keys()].map(closeSoon));
+      await node.stop();
+      for (const { timer } of visits.values()) clearTimeout(timer);
+    },
+  };
 }

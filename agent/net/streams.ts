@@ -2,9 +2,10 @@
  * Reading and writing a libp2p stream with bounded memory. libp2p 3's own `for await`, `lpStream` and `onDrain` do
  * not wait for a slow other side, lose a pause called inside a handler, and take a killed peer for a clean end.
  */
-import type { MessageStream, StreamMessageEvent } from '@libp2p/interface';
+import { setImmediate } from 'node:timers/promises';
+import type { Connection, Stream, StreamMessageEvent } from '@libp2p/interface';
 import { P2psyncError } from '../base/errors.ts';
-import { bulkQueueBytesMax, pullBytesMax } from '../base/limits.ts';
+import { bulkQueueBytesMax, controlOpenMs, pullBytesMax } from '../base/limits.ts';
 
 export type Chunk = StreamMessageEvent['data'];
 
@@ -14,7 +15,7 @@ export type PullReader = {
 };
 
 /** Takes over the stream's `message` events; at most `pullBytesMax` and one window are buffered. */
-export function createPullReader(stream: MessageStream): PullReader {
+export function createPullReader(stream: Stream): PullReader {
   const queue: Chunk[] = [];
   let queuedBytes = 0;
   let paused = false;
@@ -91,7 +92,7 @@ export function createPullReader(stream: MessageStream): PullReader {
  * Resolves when the stream takes more without buffering beyond `bulkQueueBytesMax`.
  * @throws {P2psyncError} unreachable-peer, when the stream closes meanwhile.
  */
-export async function untilWritable(stream: MessageStream): Promise<void> {
+export async function untilWritable(stream: Stream): Promise<void> {
   while (stream.writableNeedsDrain || stream.writeBufferLength > bulkQueueBytesMax) {
     if (stream.writeStatus !== 'writable') throw gone(undefined);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -110,6 +111,15 @@ export async function untilWritable(stream: MessageStream): Promise<void> {
     await null;
   }
   if (stream.writeStatus !== 'writable') throw gone(undefined);
+}
+
+/**
+ * From a turn of its own: the muxer opens a stream in a microtask that throws, uncaught, where the same turn closes the
+ * connection. @throws where the connection closes or the peer does not speak the protocol.
+ */
+export async function openStream(connection: Connection, protocols: string | string[]): Promise<Stream> {
+  await setImmediate();
+  return await connection.newStream(protocols, { signal: AbortSignal.timeout(controlOpenMs) });
 }
 
 function gone(cause: Error | undefined): P2psyncError {

@@ -1,0 +1,213 @@
+/**
+ * Blocks over libp2p: one long-lived stream a direction and peer, opened by who asks; requests on it one way, answers
+ * back. The only file that knows that the bulk plane is a libp2p stream.
+ */
+import type { Stream } from '@libp2p/interface';
+import type { Bytes } from '../../base/bytes.ts';
+import { P2psyncError } from '../../base/errors.ts';
+import { requestsOpenMax } from '../../base/limits.ts';
+import type { PeerId } from '../../core/keys.ts';
+import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
+import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
+import type { HostHandlers } from '../host.ts';
+import { createPullReader, untilWritable } from '../streams.ts';
+import type { TrafficMeter } from '../traffic.ts';
+import type { BlockTransport } from './transport.ts';
+
+export const blocksProtocol = '/p2psync/blocks/1';
+
+export type BlocksOptions = {
+  /** A new stream to the peer. @throws where it cannot be had. */
+  readonly open: (peer: PeerId) => Promise<Stream>;
+  /** The peer broke the rules: its connection is to be closed. */
+  readonly violated: (peer: PeerId, error: P2psyncError) => void;
+  readonly handlers: Pick<HostHandlers, 'blockRequest' | 'blockCancelled' | 'blockAnswer' | 'requestsLost'>;
+  readonly traffic: TrafficMeter;
+};
+
+export type Libp2pBlocks = BlockTransport & {
+  /** A stream that an admitted peer opened to ask on it; a newer one replaces an older. */
+  accept(peer: PeerId, stream: Stream): void;
+  /** The peer is gone: ends both streams, in this turn. */
+  lost(peer: PeerId): void;
+};
+
+/** What this agent asked of a peer. */
+type Asking = {
+  readonly stream: Promise<Stream>;
+  /** Open ids; those of cancelled requests stay until the peer says `done`. */
+  readonly ids: Set<number>;
+};
+
+/** What a peer asked of this agent. */
+type Serving = { readonly stream: Stream; readonly ids: Set<number>; turn: Promise<void> };
+
+export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
+  const { handlers, traffic } = options;
+  // Changes while running.
+  const askings = new Map<PeerId, Asking>();
+  const servings = new Map<PeerId, Serving>();
+
+  function ask(peer: PeerId): Asking {
+    const asking: Asking = { stream: options.open(peer), ids: new Set() };
+    askings.set(peer, asking);
+    asking.stream.then(
+      (stream) => readAnswers(peer, asking, stream),
+      () => endAsking(peer, asking),
+    );
+    return asking;
+  }
+
+  function endAsking(peer: PeerId, asking: Asking): void {
+    if (askings.get(peer) !== asking) return;
+    askings.delete(peer);
+    asking.stream.then(
+      (stream) => stream.abort(new Error('nobody asks on it any more')),
+      () => {},
+    );
+    if (asking.ids.size > 0) handlers.requestsLost(peer);
+  }
+
+  function write(peer: PeerId, asking: Asking, frame: BulkFrame): void {
+    asking.stream
+      .then((stream) => traffic.sent(peer, sendAll(stream, encodeBulk(frame))))
+      .catch(() => endAsking(peer, asking));
+  }
+
+  async function readAnswers(peer: PeerId, asking: Asking, stream: Stream): Promise<void> {
+    try {
+      for await (const frame of framesOf(stream, (bytes) => traffic.received(peer, bytes))) {
+        if (askings.get(peer) !== asking) return;
+        if (frame.kind !== 'answer') throw wrongWay(frame);
+        const { answer } = frame;
+        if (!asking.ids.has(answer.id)) continue;
+        if (answer.kind === 'done' || answer.kind === 'busy') asking.ids.delete(answer.id);
+        const taken = handlers.blockAnswer(peer, answer);
+        if (taken !== undefined) await taken;
+      }
+    } catch (error) {
+      report(peer, error);
+    }
+    endAsking(peer, asking);
+  }
+
+  async function readRequests(peer: PeerId, serving: Serving): Promise<void> {
+    try {
+      for await (const frame of framesOf(serving.stream, (bytes) => traffic.received(peer, bytes))) {
+        if (servings.get(peer) !== serving) return;
+        if (frame.kind === 'answer') throw wrongWay(frame);
+        if (frame.kind === 'cancel') cancelled(peer, serving, frame.id);
+        else requested(peer, serving, frame.request);
+      }
+    } catch (error) {
+      report(peer, error);
+    }
+    endServing(peer, serving);
+  }
+
+  function requested(peer: PeerId, serving: Serving, request: BlockRequest): void {
+    if (serving.ids.has(request.id))
+      throw new P2psyncError('malformed', `request ${request.id} is open already`);
+    if (serving.ids.size >= requestsOpenMax) {
+      throw new P2psyncError('limit-exceeded', `more than ${requestsOpenMax} requests are open`);
+    }
+    serving.ids.add(request.id);
+    handlers.blockRequest(peer, request);
+  }
+
+  function cancelled(peer: PeerId, serving: Serving, id: number): void {
+    if (!serving.ids.delete(id)) return;
+    // So that the requester can forget the id; blocks that are still answered to it are dropped.
+    inTurn(serving, { kind: 'done', id }, () => true).then(
+      (bytes) => traffic.sent(peer, bytes),
+      () => {},
+    );
+    handlers.blockCancelled?.(peer, id);
+  }
+
+  function endServing(peer: PeerId, serving: Serving): void {
+    if (servings.get(peer) !== serving) return;
+    servings.delete(peer);
+    serving.stream.abort(new Error('nobody answers on it any more'));
+    for (const id of serving.ids) handlers.blockCancelled?.(peer, id);
+  }
+
+  /** @throws what is no fault of the peer. */
+  function report(peer: PeerId, error: unknown): void {
+    if (!(error instanceof P2psyncError)) throw error;
+    if (error.code !== 'unreachable-peer') options.violated(peer, error);
+  }
+
+  return {
+    kind: 'libp2p',
+    request(peer, request) {
+      const asking = askings.get(peer) ?? ask(peer);
+      asking.ids.add(request.id);
+      write(peer, asking, { kind: 'request', request });
+    },
+    cancel(peer, id) {
+      const asking = askings.get(peer);
+      if (asking?.ids.has(id)) write(peer, asking, { kind: 'cancel', id });
+    },
+    async answer(peer, answer) {
+      const serving = servings.get(peer);
+      if (serving === undefined) {
+        throw new P2psyncError('unreachable-peer', `${peer} does not wait for blocks any more`, { peer });
+      }
+      if (!serving.ids.has(answer.id)) return;
+      traffic.sent(peer, await inTurn(serving, answer, () => serving.ids.has(answer.id)));
+    },
+    accept(peer, stream) {
+      const older = servings.get(peer);
+      if (older !== undefined) endServing(peer, older);
+      const serving: Serving = { stream, ids: new Set(), turn: Promise.resolve() };
+      servings.set(peer, serving);
+      void readRequests(peer, serving);
+    },
+    lost(peer) {
+      const serving = servings.get(peer);
+      if (serving !== undefined) endServing(peer, serving);
+      const asking = askings.get(peer);
+      if (asking !== undefined) endAsking(peer, asking);
+    },
+  };
+}
+
+/** One answer after the other, each when the stream takes it. @returns bytes written: 0 where it is not wanted any more. */
+function inTurn(serving: Serving, answer: BlockAnswer, wanted: () => boolean): Promise<number> {
+  const sent = serving.turn.then(async () => {
+    await untilWritable(serving.stream);
+    if (!wanted()) return 0;
+    if (answer.kind === 'done' || answer.kind === 'busy') serving.ids.delete(answer.id);
+    return sendAll(serving.stream, encodeBulk({ kind: 'answer', answer }));
+  });
+  serving.turn = sent.then(
+    () => {},
+    () => {},
+  );
+  return sent;
+}
+
+function sendAll(stream: Stream, parts: readonly Bytes[]): number {
+  let bytes = 0;
+  for (const part of parts) {
+    stream.send(part);
+    bytes += part.byteLength;
+  }
+  return bytes;
+}
+
+async function* framesOf(stream: Stream, count: (bytes: number) => void): AsyncGenerator<BulkFrame> {
+  const reader = createPullReader(stream);
+  const decoder = createBulkDecoder();
+  for (;;) {
+    const chunk = await reader.read();
+    if (chunk === null) return decoder.end();
+    count(chunk.byteLength);
+    for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) yield* decoder.push(part);
+  }
+}
+
+function wrongWay(frame: BulkFrame): P2psyncError {
+  return new P2psyncError('malformed', `a frame of kind ${frame.kind} that goes the wrong way`);
+}

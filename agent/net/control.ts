@@ -1,0 +1,295 @@
+/**
+ * One control stream a peer: opens, accepts, elects, frames and watches it. Says `up` and `down` in strict turns.
+ * Knows nothing of admission, members or what the frames mean.
+ */
+import type { Connection, Stream } from '@libp2p/interface';
+import type { Bytes } from '../base/bytes.ts';
+import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
+import { closeMs, controlFrameBytesMax, controlOpenMs, controlQueueBytesMax } from '../base/limits.ts';
+import type { PeerId } from '../core/keys.ts';
+import {
+  decodePreamble,
+  encodePreamble,
+  judgeOpen,
+  nextStamp,
+  type Preamble,
+  type Standing,
+} from './election.ts';
+import { createFrameSplitter, encodeFrame } from './frames.ts';
+import type { NoteFields } from './host.ts';
+import { createPullReader, openStream } from './streams.ts';
+
+export const controlProtocol = '/p2psync/control/1';
+
+export type ControlHandlers = {
+  up(peer: PeerId, connection: Connection): void;
+  /** Exactly one for each `up`; its connection is closed or about to be. */
+  down(peer: PeerId, reason: string): void;
+  frame(peer: PeerId, frame: Bytes): void;
+  sent(peer: PeerId, bytes: number): void;
+  received(peer: PeerId, bytes: number): void;
+  note(text: string, fields: NoteFields): void;
+};
+
+export type Control = {
+  /** The connection whose control stream stands, or null. */
+  linkOf(peer: PeerId): Connection | null;
+  peers(): PeerId[];
+  /** For a connection that this end dialed; fulfils in every case. */
+  open(connection: Connection): Promise<void>;
+  /** For a stream that the other end opened. */
+  accept(stream: Stream, connection: Connection): Promise<void>;
+  /** Resolves when the peer is up; rejects when `connection` closes and no other is being made. */
+  untilUp(peer: PeerId, connection: Connection, signal: AbortSignal): Promise<void>;
+  send(peer: PeerId, frame: Bytes): boolean;
+  /** Says `down` now, where the peer is up. Its connections are the caller's to close. */
+  drop(peer: PeerId, reason: string): void;
+};
+
+type Link = { readonly connection: Connection; readonly stream: Stream; readonly stamp: number };
+type Opening = { readonly connection: Connection };
+
+/** How long a dial whose stream was not elected waits for the one that was, ms. */
+const electedGraceMs = 2_000;
+
+export function createControl(self: PeerId, handlers: ControlHandlers): Control {
+  // Changes while running.
+  const links = new Map<PeerId, Link>();
+  const openings = new Map<PeerId, Opening>();
+  const waiters = new Map<PeerId, Set<() => void>>();
+  let stamp = 0;
+
+  function standing(peer: PeerId): Standing {
+    const link = links.get(peer);
+    if (link !== undefined) return { kind: 'up', stamp: link.stamp };
+    return openings.has(peer) ? { kind: 'opening' } : { kind: 'none' };
+  }
+
+  function freshStamp(): number {
+    stamp = nextStamp(stamp, Date.now());
+    return stamp;
+  }
+
+  function establish(peer: PeerId, link: Link, source: FrameSource): void {
+    const abandoned = openings.get(peer);
+    openings.delete(peer);
+    if (abandoned !== undefined && abandoned.connection !== link.connection)
+      void closeSoon(abandoned.connection);
+    links.set(peer, link);
+    handlers.up(peer, link.connection);
+    if (links.get(peer) !== link) return;
+    for (const resolve of waiters.get(peer) ?? []) resolve();
+    link.connection.addEventListener('close', (event) => {
+      const { error } = event;
+      down(
+        peer,
+        link,
+        error === undefined ? 'the connection closed' : `the connection broke: ${error.message}`,
+      );
+    });
+    if (link.connection.status !== 'open') down(peer, link, 'the connection closed');
+    void pump(peer, link, source);
+  }
+
+  function down(peer: PeerId, link: Link, reason: string): void {
+    if (links.get(peer) !== link) return;
+    links.delete(peer);
+    handlers.down(peer, reason);
+    void closeSoon(link.connection);
+  }
+
+  async function pump(peer: PeerId, link: Link, source: FrameSource): Promise<void> {
+    try {
+      for (;;) {
+        const frame = await source.next();
+        if (links.get(peer) !== link) return;
+        if (frame === null) return down(peer, link, 'the peer closed the connection');
+        handlers.received(peer, frame.byteLength);
+        handlers.frame(peer, frame);
+      }
+    } catch (error) {
+      if (!(error instanceof P2psyncError)) throw error;
+      fail(peer, link.connection, error);
+      down(peer, link, error.message);
+    }
+  }
+
+  /** A peer that breaks the rules loses its connection, whatever else is on it. */
+  function fail(peer: PeerId, connection: Connection, error: unknown): void {
+    if (hasCode(error, 'malformed') || hasCode(error, 'limit-exceeded')) {
+      handlers.note('control stream refused', { peer, code: error.code, reason: error.message });
+    }
+    connection.abort(error instanceof Error ? error : new Error(messageOf(error)));
+  }
+
+  async function open(connection: Connection): Promise<void> {
+    const peer = peerIdOf(connection);
+    const found = standing(peer);
+    if (found.kind === 'up') void closeSoon(connection);
+    if (found.kind !== 'none') return;
+    const opening: Opening = { connection };
+    const elected = () => openings.get(peer) === opening;
+    openings.set(peer, opening);
+    connection.addEventListener('close', () => elected() && openings.delete(peer));
+    const timer = setTimeout(
+      () => connection.abort(new Error('its control stream did not open in time')),
+      controlOpenMs,
+    );
+    try {
+      const stream = await openStream(connection, controlProtocol);
+      if (!elected()) return;
+      sendPreamble(stream, { kind: 'open', stamp: freshStamp() });
+      const source = createFrameSource(stream);
+      const answer = await readPreamble(source);
+      if (!elected()) return;
+      openings.delete(peer);
+      if (answer.kind === 'accept') establish(peer, { connection, stream, stamp: answer.stamp }, source);
+      else void closeSoon(connection);
+    } catch (error) {
+      if (elected()) openings.delete(peer);
+      fail(peer, connection, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function accept(stream: Stream, connection: Connection): Promise<void> {
+    const peer = peerIdOf(connection);
+    const timer = setTimeout(
+      () => connection.abort(new Error('its control stream did not open in time')),
+      controlOpenMs,
+    );
+    try {
+      const source = createFrameSource(stream);
+      const first = await readPreamble(source);
+      if (first.kind !== 'open')
+        throw new P2psyncError('malformed', `a control stream that starts with ${first.kind}`);
+      const verdict = judgeOpen(standing(peer), { self, peer, stamp: first.stamp });
+      if (verdict === 'refuse') {
+        sendPreamble(stream, { kind: 'refuse', stamp: freshStamp() });
+        void closeSoon(connection);
+        return;
+      }
+      const older = links.get(peer);
+      if (older !== undefined) down(peer, older, 'the peer connected anew');
+      sendPreamble(stream, { kind: 'accept', stamp: freshStamp() });
+      establish(peer, { connection, stream, stamp: first.stamp }, source);
+    } catch (error) {
+      fail(peer, connection, error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  function send(peer: PeerId, frame: Bytes): boolean {
+    const bytes = encodeFrame(frame, controlFrameBytesMax);
+    const link = links.get(peer);
+    if (link === undefined || link.stream.writeStatus !== 'writable') return false;
+    const queuedBytes = link.stream.writeBufferLength;
+    if (queuedBytes + bytes.byteLength > controlQueueBytesMax) {
+      handlers.note('control peer does not read', { peer, queuedBytes });
+      link.connection.abort(new Error('its control queue is full'));
+      down(peer, link, 'its control queue is full');
+      return false;
+    }
+    try {
+      link.stream.send(bytes);
+    } catch {
+      // The connection is closing; its `close` event says `down`.
+      return false;
+    }
+    handlers.sent(peer, frame.byteLength);
+    return true;
+  }
+
+  async function untilUp(peer: PeerId, connection: Connection, signal: AbortSignal): Promise<void> {
+    if (links.has(peer)) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiting = waiters.get(peer) ?? new Set();
+    waiters.set(peer, waiting.add(resolve));
+    let timer: NodeJS.Timeout | undefined;
+    const closed = () => {
+      // Where the other end's stream was elected instead of ours, that one is about to be up.
+      timer ??= setTimeout(
+        () => reject(unreachable(peer, 'it closed the connection at once')),
+        electedGraceMs,
+      );
+    };
+    const aborted = () => reject(unreachable(peer, 'its control stream did not open in time'));
+    connection.addEventListener('close', closed);
+    signal.addEventListener('abort', aborted);
+    if (connection.status !== 'open') closed();
+    if (signal.aborted) aborted();
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      connection.removeEventListener('close', closed);
+      signal.removeEventListener('abort', aborted);
+      waiting.delete(resolve);
+      if (waiting.size === 0) waiters.delete(peer);
+    }
+  }
+
+  return {
+    linkOf: (peer) => links.get(peer)?.connection ?? null,
+    peers: () => [...links.keys()],
+    open,
+    accept,
+    untilUp,
+    send,
+    drop(peer, reason) {
+      const link = links.get(peer);
+      if (link !== undefined) down(peer, link, reason);
+    },
+  };
+}
+
+/** Closes politely, by force after `closeMs`; resolves when the connection is closed. */
+export async function closeSoon(connection: Connection): Promise<void> {
+  if (connection.status !== 'open' && connection.status !== 'closing') return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  connection.addEventListener('close', () => resolve());
+  const timer = setTimeout(() => connection.abort(new Error('the peer did not let go')), closeMs);
+  connection.close({ signal: AbortSignal.timeout(closeMs) }).catch((error: Error) => connection.abort(error));
+  await promise;
+  clearTimeout(timer);
+}
+
+export function peerIdOf(connection: Connection): PeerId {
+  return connection.remotePeer.toString() as PeerId;
+}
+
+type FrameSource = { next(): Promise<Bytes | null> };
+
+function createFrameSource(stream: Stream): FrameSource {
+  const reader = createPullReader(stream);
+  const splitter = createFrameSplitter(controlFrameBytesMax);
+  const frames: Bytes[] = [];
+  return {
+    async next() {
+      for (;;) {
+        const frame = frames.shift();
+        if (frame !== undefined) return frame;
+        const chunk = await reader.read();
+        if (chunk === null) return null;
+        frames.push(...splitter.push(chunk.subarray()));
+      }
+    },
+  };
+}
+
+async function readPreamble(source: FrameSource): Promise<Preamble> {
+  const frame = await source.next();
+  if (frame === null)
+    throw new P2psyncError('unreachable-peer', 'the peer closed its control stream at once');
+  return decodePreamble(frame);
+}
+
+function sendPreamble(stream: Stream, preamble: Preamble): void {
+  stream.send(encodeFrame(encodePreamble(preamble), controlFrameBytesMax));
+}
+
+function unreachable(peer: PeerId, why: string): P2psyncError {
+  return new P2psyncError('unreachable-peer', `${peer} cannot be reached: ${why}`, { peer });
+}
