@@ -60,7 +60,7 @@ export type Confined = {
   mkdir(path: string, mode: number): void;
   rmdir(path: string): void;
   symlink(target: string, path: string): void;
-  /** Of a symlink: ENOTSUP. */
+  /** Of a symlink in the share: ENOTSUP. In the agent's own directory the caller knows that it is none. */
   chmod(path: string, mode: number): void;
   chown(path: string, uid: number, gid: number): void;
   /** `mtime` as `timeText` of `metadata.ts` gives it. */
@@ -210,6 +210,11 @@ export function openConfined(root: string, calls: FileCalls = fs): Confined {
       calls.symlinkSync(target, at(path));
     },
     chmod(path, mode) {
+      if (path.startsWith(`${agentDirectory}/`)) {
+        // Nobody else writes there, so what was a file when it was looked at still is one.
+        calls.chmodSync(at(path), mode);
+        return;
+      }
       // There is no lchmod: a handle on the thing itself, then the mode of what the handle is on.
       const handle = calls.openSync(at(path), O_PATH | O_NOFOLLOW);
       try {

@@ -1,10 +1,16 @@
 /**
- * Fetched blocks wait here, on the share's own file system, until a commit places them. Owns
- * `.p2psync/stage`; never touches anything else of the share.
+ * Fetched blocks wait here, on the share's own file system, until a commit places them. Owns `.p2psync/stage` and
+ * knows what is in it; the work is done in a worker thread. Never touches anything else of the share.
  */
+
+import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BlockRef, FileEntry } from '../core/entry.ts';
+import { partOf, stagedBlock } from './agent-paths.ts';
+import type { BlockSource } from './block-bytes.ts';
+import { createPool, workerUrl } from './pool.ts';
+import { checkPart, type Part, type PartDescription, type PutBlock } from './stage-files.ts';
 
 export type Stage = {
   /** True where the block is here: as a file of its own or inside an assembly. */
@@ -15,19 +21,196 @@ export type Stage = {
    * @throws {P2psyncError} disk-full; none of these blocks is registered then.
    */
   put(blocks: readonly { readonly digest: Digest; readonly bytes: Bytes }[]): Promise<readonly Digest[]>;
-  /** From now on blocks of this file go to their offsets. What an earlier run left of it is hashed and taken over. */
+  /**
+   * From now on blocks of this file go to their offsets. What an earlier run left of it is hashed and taken over.
+   * @throws {P2psyncError} malformed, where the blocks do not add up to the file; disk-full.
+   */
   assemble(entry: FileEntry, blocks: readonly BlockRef[]): Promise<void>;
   /** A staged block, for serving; null where it is not here (any more). Hashed. */
   read(digest: Digest): Promise<Bytes | null>;
-  /** Drops the blocks and assemblies that are not named. */
+  /** Drops the blocks and assemblies that are not named. Not while a commit runs. */
   prune(keep: {
     readonly digests: ReadonlySet<Digest>;
     readonly contents: ReadonlySet<Digest>;
   }): Promise<void>;
   close(): Promise<void>;
+  /** For the committer. */
+  readonly inside: StageInside;
 };
 
+/** What the committer knows and changes of the stage. */
+export type StageInside = {
+  /** Files of the stage that hold a block. */
+  sourcesOf(digest: Digest): readonly BlockSource[];
+  /** The block's own file: `unchecked` where an earlier run left it and nobody has hashed it since. */
+  blockFile(digest: Digest): 'checked' | 'unchecked' | null;
+  part(content: Digest): (Part & { readonly offsets: Float64Array }) | undefined;
+  noteFilled(content: Digest, indices: readonly number[]): void;
+  /** Nothing is written to these parts any more, once this resolves. */
+  freeze(contents: readonly Digest[]): Promise<void>;
+  unfreeze(contents: readonly Digest[]): void;
+  /** They are in their place in the share, or gone. */
+  noteTaken(taken: { readonly blocks: readonly Digest[]; readonly contents: readonly Digest[] }): void;
+};
+
+export type StageCalls = {
+  found(nothing: undefined): { readonly blocks: readonly Digest[]; readonly parts: readonly Part[] };
+  put(batch: {
+    /** In the order of `bytes`, which holds them one after the other. */
+    readonly blocks: readonly (Omit<PutBlock, 'bytes'> & { readonly length: number })[];
+    readonly bytes: Bytes;
+  }): Digest[];
+  assemble(part: PartDescription): Uint8Array;
+  read(wanted: {
+    readonly digest: Digest;
+    readonly length: number | null;
+    readonly sources: readonly BlockSource[];
+  }): Bytes | null;
+  release(contents: readonly Digest[]): void;
+  prune(keep: { readonly digests: ReadonlySet<Digest>; readonly contents: ReadonlySet<Digest> }): void;
+};
+
+type Assembly = PartDescription & { readonly offsets: Float64Array; filled: Uint8Array; frozen: boolean };
+type Spot = { readonly assembly: Assembly; readonly index: number };
+
 /** @param root absolute path of the share's directory. */
-export async function openStage(_root: string): Promise<Stage> {
-  throw new Error('not yet');
+export async function openStage(root: string): Promise<Stage> {
+  // One thread: calls are answered in the order in which they were made.
+  const pool = createPool<StageCalls>(workerUrl('stage-worker', import.meta.url), {
+    threads: 1,
+    data: () => root,
+  });
+  const singles = new Map<Digest, 'checked' | 'unchecked'>();
+  const assemblies = new Map<Digest, Assembly>();
+  const spots = new Map<Digest, Spot[]>();
+
+  function register(part: Part): Assembly {
+    const offsets = new Float64Array(part.blocks.length);
+    const assembly: Assembly = { ...part, offsets, frozen: false };
+    let offset = 0;
+    for (const [index, { digest, length }] of part.blocks.entries()) {
+      offsets[index] = offset;
+      offset += length;
+      const known = spots.get(digest);
+      if (known === undefined) spots.set(digest, [{ assembly, index }]);
+      else known.push({ assembly, index });
+    }
+    assemblies.set(part.content, assembly);
+    return assembly;
+  }
+
+  function unregister(content: Digest): void {
+    const assembly = assemblies.get(content);
+    if (assembly === undefined) return;
+    assemblies.delete(content);
+    for (const digest of new Set(assembly.blocks.map((block) => block.digest))) {
+      const left = spots.get(digest)?.filter((spot) => spot.assembly !== assembly) ?? [];
+      if (left.length === 0) spots.delete(digest);
+      else spots.set(digest, left);
+    }
+  }
+
+  const isFilled = ({ assembly, index }: Spot) => assembly.filled[index] === 1;
+  const offsetOf = ({ assembly, index }: Spot) => assembly.offsets[index] ?? 0;
+  const has = (digest: Digest) => singles.has(digest) || (spots.get(digest)?.some(isFilled) ?? false);
+
+  function sourcesOf(digest: Digest): BlockSource[] {
+    const sources: BlockSource[] = singles.has(digest) ? [{ path: stagedBlock(digest), offset: 0 }] : [];
+    for (const spot of spots.get(digest) ?? []) {
+      if (isFilled(spot)) sources.push({ path: partOf(spot.assembly.content), offset: offsetOf(spot) });
+    }
+    return sources;
+  }
+
+  const found = await pool.call('found', undefined).catch(async (error: unknown) => {
+    await pool.close();
+    throw error;
+  });
+  for (const digest of found.blocks) singles.set(digest, 'unchecked');
+  for (const part of found.parts) register(part);
+
+  return {
+    has,
+    async put(blocks) {
+      const fresh = blocks.filter(({ digest }) => !has(digest));
+      if (fresh.length === 0) return [];
+      const bytes = new Uint8Array(fresh.reduce((total, block) => total + block.bytes.byteLength, 0));
+      const placed = new Map<Digest, Spot[]>();
+      let start = 0;
+      const described = fresh.map((block) => {
+        bytes.set(block.bytes, start);
+        start += block.bytes.byteLength;
+        const open = (spots.get(block.digest) ?? []).filter((spot) => !spot.assembly.frozen);
+        placed.set(block.digest, open);
+        const places = open.map((spot) => ({
+          content: spot.assembly.content,
+          index: spot.index,
+          offset: offsetOf(spot),
+          sparse: spot.assembly.sparse,
+        }));
+        return { digest: block.digest, length: block.bytes.byteLength, places };
+      });
+      const wrong = await pool.call('put', { blocks: described, bytes }, { transfer: [bytes.buffer] });
+      const refused = new Set(wrong);
+      for (const [digest, at] of placed) {
+        if (refused.has(digest)) continue;
+        for (const { assembly, index } of at) assembly.filled[index] = 1;
+        if (at.length === 0) singles.set(digest, 'checked');
+      }
+      return wrong;
+    },
+    async assemble(entry, blocks) {
+      assert(entry.content.kind === 'list', 'only a list of blocks is put together');
+      const { digest: content } = entry.content;
+      if (assemblies.has(content)) return;
+      const part = { content, size: entry.size, sparse: entry.sparse, blocks };
+      checkPart(part);
+      // Known at once, so that blocks that come before the worker has answered find their place.
+      const assembly = register({ ...part, filled: new Uint8Array(blocks.length) });
+      try {
+        const filled = await pool.call('assemble', part);
+        for (const [index, value] of filled.entries()) if (value === 1) assembly.filled[index] = 1;
+      } catch (error) {
+        unregister(content);
+        throw error;
+      }
+    },
+    async read(digest) {
+      const sources = sourcesOf(digest);
+      const spot = spots.get(digest)?.[0];
+      const length = spot?.assembly.blocks[spot.index]?.length ?? null;
+      return sources.length === 0 ? null : pool.call('read', { digest, length, sources });
+    },
+    async prune(keep) {
+      for (const digest of singles.keys()) if (!keep.digests.has(digest)) singles.delete(digest);
+      for (const content of assemblies.keys()) if (!keep.contents.has(content)) unregister(content);
+      await pool.call('prune', keep);
+    },
+    close: () => pool.close(),
+    inside: {
+      sourcesOf,
+      blockFile: (digest) => singles.get(digest) ?? null,
+      part: (content) => assemblies.get(content),
+      noteFilled(content, indices) {
+        const assembly = assemblies.get(content);
+        if (assembly !== undefined) for (const index of indices) assembly.filled[index] = 1;
+      },
+      async freeze(contents) {
+        for (const content of contents) setFrozen(content, true);
+        await pool.call('release', contents);
+      },
+      unfreeze(contents) {
+        for (const content of contents) setFrozen(content, false);
+      },
+      noteTaken({ blocks, contents }) {
+        for (const digest of blocks) singles.delete(digest);
+        for (const content of contents) unregister(content);
+      },
+    },
+  };
+
+  function setFrozen(content: Digest, frozen: boolean): void {
+    const assembly = assemblies.get(content);
+    if (assembly !== undefined) assembly.frozen = frozen;
+  }
 }
