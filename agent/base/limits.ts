@@ -273,3 +273,17 @@ export const watchRecheckMs = 50;
 export const watchedNamesMax = 4096;
 /** How often each neighbour is asked for a sign of life on the control stream, ms; also measures the round trip. */
 export const pingMs = 2_000;
+
+/** Files that a reading thread is given at once, and how long it reads before it reports, ms: a large file delays few. */
+export const readBatchFiles = 128;
+export const readSliceMs = 20;
+/** Faults that `status` lists: enough to see what is wrong, short enough to read. */
+export const faultsShownMax = 1_000;
+/** How often an agent says anew how its share stands, ms, where nothing changed. */
+export const statementIntervalMs = 10_000;
+/** Statements of one agent are at least this far apart, ms, per member: a thousand members must not gossip all day. */
+export const statementPauseMsPerMember = 2;
+/** Pause before a failed apply is tried again, ms: the disk may have space again. */
+export const applyRetryMs = 2_000;
+/** Files that were put in place are made durable in the background after this long, ms. */
+export const durableDelayMs = 1_000;

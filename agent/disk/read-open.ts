@@ -4,12 +4,10 @@
  * Only reads. Runs in worker threads: every call is synchronous.
  */
 
-import type { BigIntStats } from 'node:fs';
 import { closeSync, constants, lstatSync, openSync, readlinkSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
 import { pathBytesMax } from '../base/limits.ts';
 import type { DirectoryPath } from '../core/path.ts';
-import type { DiskKind, DiskStat } from '../core/stat.ts';
 
 /** A descriptor of a directory; `base` is a path that means it, wherever it is moved to. Whoever opens it closes it. */
 export type OpenedDirectory = { readonly fd: number; readonly base: string };
@@ -34,6 +32,24 @@ export function openDirectory(root: string, directory: DirectoryPath): OpenedDir
   } catch (error) {
     if (meansGone(error)) return null;
     throw error;
+  }
+}
+
+/** @returns null where there is no such directory. */
+export function withDirectory<T>(
+  root: string,
+  directory: DirectoryPath,
+  use: (opened: OpenedDirectory) => T | null,
+): T | null {
+  const opened = openDirectory(root, directory);
+  if (opened === null) return null;
+  try {
+    return use(opened);
+  } catch (error) {
+    if (meansGone(error)) return null;
+    throw error;
+  } finally {
+    closeSync(opened.fd);
   }
 }
 
@@ -99,27 +115,4 @@ export function rootFault(root: string, device: bigint | null): RootFault | null
     const message = `the share's directory ${root} cannot be reached (${code}): bring it back, nothing is deleted meanwhile`;
     return { code: code === 'EACCES' || code === 'EPERM' ? 'permission' : 'io', message };
   }
-}
-
-export function diskStat(stat: BigIntStats): DiskStat {
-  return {
-    kind: kindOf(stat),
-    dev: stat.dev,
-    ino: stat.ino,
-    nlink: Number(stat.nlink),
-    mode: Number(stat.mode) & 0o7777,
-    uid: Number(stat.uid),
-    gid: Number(stat.gid),
-    size: Number(stat.size),
-    allocated: Number(stat.blocks) * 512,
-    mtimeNs: stat.mtimeNs,
-    ctimeNs: stat.ctimeNs,
-  };
-}
-
-function kindOf(stat: BigIntStats): DiskKind {
-  const type = Number(stat.mode) & constants.S_IFMT;
-  if (type === constants.S_IFREG) return 'file';
-  if (type === constants.S_IFDIR) return 'directory';
-  return type === constants.S_IFLNK ? 'symlink' : 'special';
 }

@@ -5,8 +5,9 @@ import { messageOf, systemCode } from '../base/errors.ts';
 import { ignoreFileBytesMax, nameBytesMax, pathBytesMax } from '../base/limits.ts';
 import { comparePaths, type DirectoryPath, joinPath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
+import { diskStatOf } from './disk-stat.ts';
 import { type Ignore, ignoreFileName } from './ignore.ts';
-import { diskStat, isAt, meansGone, type OpenedDirectory, openDirectory, rootFault } from './read-open.ts';
+import { isAt, meansGone, type OpenedDirectory, rootFault, withDirectory } from './read-open.ts';
 import type { Skipped, SkippedCode } from './scan.ts';
 import type { Listed } from './scan-pack.ts';
 
@@ -25,24 +26,6 @@ export function listDirectory({ root, device }: ListRoot, directory: DirectoryPa
   } catch (error) {
     if (error instanceof RulesUnreadable) return unreadable(directory, error.code, error.message);
     return unreadable(directory, codeOf(error), `cannot be listed: ${messageOf(error)}`);
-  }
-}
-
-/** @returns null where there is no such directory. */
-export function withDirectory<T>(
-  root: string,
-  directory: DirectoryPath,
-  use: (opened: OpenedDirectory) => T | null,
-): T | null {
-  const opened = openDirectory(root, directory);
-  if (opened === null) return null;
-  try {
-    return use(opened);
-  } catch (error) {
-    if (meansGone(error)) return null;
-    throw error;
-  } finally {
-    closeSync(opened.fd);
   }
 }
 
@@ -130,7 +113,7 @@ function readBytesNames(opened: OpenedDirectory, directory: DirectoryPath, skipp
 function* statNames(base: string, names: readonly string[]): Generator<[string, DiskStat | Error]> {
   for (const name of names) {
     try {
-      yield [name, diskStat(lstatSync(`${base}/${name}`, { bigint: true }))];
+      yield [name, diskStatOf(lstatSync(`${base}/${name}`, { bigint: true }))];
     } catch (error) {
       // Gone since the names were read: then it is not there.
       if (!meansGone(error)) yield [name, error instanceof Error ? error : new Error(String(error))];

@@ -3,11 +3,12 @@ import { lstatSync } from 'node:fs';
 import { scanSliceEntries, scanSliceMs } from '../base/limits.ts';
 import { type DirectoryPath, joinPath, nameOf, parentOf, type SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
+import { diskStatOf } from './disk-stat.ts';
 import { createIgnore } from './ignore.ts';
 import { poolData, serveCalls } from './pool-worker.ts';
-import { diskStat, rootFault } from './read-open.ts';
+import { rootFault, withDirectory } from './read-open.ts';
 import type { ScanCalls, ScanData, StatResult } from './scan.ts';
-import { listDirectory, withDirectory } from './scan-list.ts';
+import { listDirectory } from './scan-list.ts';
 import { type Listed, packListings, packStats } from './scan-pack.ts';
 
 const share = poolData() as ScanData;
@@ -71,6 +72,11 @@ function below({ directory, entries }: Listed): DirectoryPath[] {
   return directories;
 }
 
+/** What a listing would leave out is not there, as far as the share goes. */
+function shared(path: SharePath, stat: DiskStat): DiskStat | null {
+  return stat.kind === 'special' || ignore.ignores(path, stat.kind === 'directory') ? null : stat;
+}
+
 function statIn(
   directory: DirectoryPath,
   items: readonly { readonly path: SharePath; readonly at: number }[],
@@ -79,7 +85,7 @@ function statIn(
     const results = withDirectory(share.root, directory, ({ base }) =>
       items.map(({ path, at }): [number, StatResult] => {
         const stat = lstatSync(`${base}/${nameOf(path)}`, { bigint: true, throwIfNoEntry: false });
-        return [at, stat === undefined ? null : diskStat(stat)];
+        return [at, stat === undefined ? null : shared(path, diskStatOf(stat))];
       }),
     );
     return results ?? [];

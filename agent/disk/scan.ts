@@ -50,14 +50,14 @@ export type Listing = {
   readonly rulesChanged: boolean;
 };
 
-/** What lstat says; null where nothing is there, 'unreadable' where nobody can say. */
+/** What lstat says; null where nothing is there that a listing would show, 'unreadable' where nobody can say. */
 export type StatResult = DiskStat | null | 'unreadable';
 
 export type Scanner = {
   /** Every directory from here down (this one too), each once, in batches, at the pace of the consumer. */
   tree(from: DirectoryPath, options: { readonly signal: AbortSignal }): AsyncIterable<readonly Listing[]>;
   directory(path: DirectoryPath): Promise<Listing>;
-  /** In the order asked; ignore rules play no part. */
+  /** In the order asked. */
   stat(paths: readonly SharePath[]): Promise<readonly StatResult[]>;
   close(): Promise<void>;
 };

@@ -61,9 +61,11 @@ function dirty(settle: Settle, paths: readonly SharePath[], nowMs: number): Sett
   const look: SharePath[] = [];
   for (const path of paths) {
     const pending = settle.pending.get(path);
-    // One that is already watched over is looked at when its time comes: a hot path costs no more looks.
-    if (pending !== undefined) continue;
+    // One that is already watched over is looked at when its time comes: a hot path costs no more looks. One
+    // whose look never came back (nobody could say) is asked about again.
+    if (pending !== undefined && !pending.looking) continue;
     look.push(path);
+    if (pending !== undefined) continue;
     if (settle.pending.size >= settlePathsMax) continue;
     settle.pending.set(path, {
       stat: undefined,

@@ -12,6 +12,7 @@ import {
   parentOf,
   type SharePath,
 } from '../core/path.ts';
+import { ignoreFileName } from './ignore.ts';
 import { emit, poolData, serveCalls } from './pool-worker.ts';
 import type { WatchCalls, WatchData, WatchEvent } from './watch.ts';
 import { queuedEventsMax, watchedInodes } from './watch-inotify.ts';
@@ -64,7 +65,8 @@ function say(event: WatchEvent): void {
 function onRaw(event: 'rename' | 'change', watched: DirectoryPath, name: string | null): void {
   countEvent();
   if (watched === '' && name === agentDirectory) return;
-  marks.mark(watched, name);
+  // Other rules make other entries count: only a listing tells which.
+  marks.mark(watched, name === ignoreFileName ? null : name);
   if (event === 'rename' && name !== null) {
     const child = joinPath(watched, name);
     if (places.has(child)) suspects.add(child);

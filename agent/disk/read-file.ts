@@ -1,0 +1,125 @@
+/** Reads one file with synchronous calls and sums it up as blocks. Keeps nothing but a buffer. */
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import type { Bytes } from '../base/bytes.ts';
+import { messageOf, systemCode } from '../base/errors.ts';
+import { blockBytesMax, inlineBytesMax, wholeFileBytesMax } from '../base/limits.ts';
+import { cutClassFor, nextCut } from '../core/block.ts';
+import { buildBlockList } from '../core/blocklist.ts';
+import { digestOf } from '../core/digest.ts';
+import type { BlockRef, CutClass } from '../core/entry.ts';
+import type { DiskStat } from '../core/stat.ts';
+import { diskStatOf } from './disk-stat.ts';
+import type { ReadItem, ReadOk, ReadResult } from './read.ts';
+import { meansGone } from './read-open.ts';
+
+/** Never waits for the writer of a fifo that was put where a file was. */
+export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Two of the largest blocks: the cutter can always tell where the next one ends. */
+const window = Buffer.allocUnsafeSlow(2 * blockBytesMax);
+
+/** @param at a path that leads through no symlink, for `item`. @param cancelled ends a long read, with any result. */
+export function readWhole(at: string, item: ReadItem, cancelled: () => boolean): ReadResult {
+  const { path } = item;
+  let fd: number;
+  try {
+    fd = openSync(at, openFlags);
+  } catch (error) {
+    // A symlink (ELOOP) or socket (ENXIO) is something else than the file that was seen.
+    const code = systemCode(error);
+    if (code === 'ELOOP' || code === 'ENXIO') return { kind: 'changed', path };
+    return meansGone(error) ? { kind: 'gone', path } : failed(path, error);
+  }
+  try {
+    return readOpened(fd, item, cancelled);
+  } catch (error) {
+    return failed(path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Fills `target` from there on. @returns how many bytes the file gave. */
+export function readFully(fd: number, target: Bytes, position: number): number {
+  let length = 0;
+  while (length < target.byteLength) {
+    const got = readSync(fd, target, length, target.byteLength - length, position + length);
+    if (got === 0) break;
+    length += got;
+  }
+  return length;
+}
+
+export function failed(path: ReadItem['path'], error: unknown): ReadResult {
+  return { kind: 'failed', path, code: systemCode(error) ?? 'EIO', message: messageOf(error) };
+}
+
+function readOpened(fd: number, item: ReadItem, cancelled: () => boolean): ReadResult {
+  const { path } = item;
+  const stat = diskStatOf(fstatSync(fd, { bigint: true }));
+  if (stat.kind !== 'file') return { kind: 'changed', path };
+  const sum = stat.size <= wholeFileBytesMax ? sumSmall(fd, stat, item) : sumLarge(fd, stat, item, cancelled);
+  if (sum === undefined || !held(stat, diskStatOf(fstatSync(fd, { bigint: true })), item.restless === true)) {
+    return { kind: 'changed', path };
+  }
+  return { kind: 'ok', path, stat, ...sum };
+}
+
+/** Whether what was read is the file as it was at the start. */
+function held(before: DiskStat, after: DiskStat, restless: boolean): boolean {
+  if (restless) return after.size >= before.size;
+  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
+}
+
+type Sum = Pick<ReadOk, 'content' | 'blocks' | 'listPages' | 'bytes'>;
+
+/** undefined where the file is shorter than its stat said. */
+function sumSmall(fd: number, { size }: DiskStat, { keepBytes }: ReadItem): Sum | undefined {
+  const seen = window.subarray(0, size);
+  if (readFully(fd, seen, 0) !== size) return undefined;
+  const bytes = keepBytes && size <= inlineBytesMax ? new Uint8Array(seen) : null;
+  if (size === 0) return { content: { kind: 'empty' }, blocks: [], listPages: [], bytes };
+  const digest = digestOf(seen);
+  return { content: { kind: 'block', digest }, blocks: [{ digest, length: size }], listPages: [], bytes };
+}
+
+function sumLarge(
+  fd: number,
+  { size }: DiskStat,
+  { cut: previous }: ReadItem,
+  cancelled: () => boolean,
+): Sum | undefined {
+  const cut = cutClassFor(size, previous);
+  const blocks = cutBlocks(fd, size, cut, cancelled);
+  if (blocks === undefined) return undefined;
+  const { digest, pages } = buildBlockList(blocks);
+  return { content: { kind: 'list', digest, cut }, blocks, listPages: [...pages], bytes: null };
+}
+
+function cutBlocks(
+  fd: number,
+  size: number,
+  cut: CutClass,
+  cancelled: () => boolean,
+): BlockRef[] | undefined {
+  const blocks: BlockRef[] = [];
+  let read = 0;
+  let end = 0;
+  while (read < size) {
+    if (cancelled()) return undefined;
+    const wanted = Math.min(window.byteLength - end, size - read);
+    if (readFully(fd, window.subarray(end, end + wanted), read) !== wanted) return undefined;
+    read += wanted;
+    end += wanted;
+    let start = 0;
+    for (;;) {
+      const next = start < end ? nextCut(window, start, end, cut, read === size) : -1;
+      if (next < 0) break;
+      blocks.push({ digest: digestOf(window.subarray(start, next)), length: next - start });
+      start = next;
+    }
+    window.copyWithin(0, start, end);
+    end -= start;
+  }
+  return blocks;
+}
