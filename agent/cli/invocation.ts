@@ -14,7 +14,9 @@ export type Invocation = {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly verbose: boolean;
-  /** Standard output may be coloured. */
+  /** Neither `--no-color` nor the environment forbids it. */
+  readonly colorAllowed: boolean;
+  /** Standard output may be coloured: it is a terminal, too. */
   readonly color: boolean;
   /** The running agent; each call throws `not-running` where there is none. */
   readonly agent: AgentApi;
@@ -47,6 +49,9 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
   const socketPath = resolve(home, 'control.sock');
   const json = globals.has('json');
   const quiet = globals.has('quiet');
+  // https://no-color.org: any value but the empty one forbids.
+  const colorAllowed =
+    !globals.has('no-color') && (terminal.env.NO_COLOR ?? '') === '' && terminal.env.TERM !== 'dumb';
   const text = (flag: string): string | undefined => {
     const value = flags.get(flag);
     return typeof value === 'string' ? value : undefined;
@@ -61,7 +66,8 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
     json,
     quiet,
     verbose: globals.has('verbose'),
-    color: colorAllowed(parsed, terminal.env) && terminal.outIsTerminal,
+    colorAllowed,
+    color: colorAllowed && terminal.outIsTerminal,
     agent: connectAgent(socketPath),
     has: (flag) => flags.has(flag),
     text,
@@ -90,9 +96,4 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
       if (json) await terminal.write(`${JSON.stringify(document, null, 2)}\n`);
     },
   };
-}
-
-/** https://no-color.org: any value but the empty one. */
-export function colorAllowed(parsed: Parsed, env: Terminal['env']): boolean {
-  return !parsed.globals.has('no-color') && (env.NO_COLOR ?? '') === '' && env.TERM !== 'dumb';
 }

@@ -3,7 +3,7 @@ import { printable } from '../../base/printable.ts';
 import type { ShareReport, StatusReport, VersionReport } from '../../http/api.ts';
 import { countOf, formatBytes, formatCount, formatDuration, formatPercent, progressBar } from './format.ts';
 import type { TableOptions } from './table.ts';
-import { type Color, paint, shorten } from './text.ts';
+import { type Color, paint, shorten, widthOf } from './text.ts';
 
 /** Faults of a share that are listed; `--json` has all. */
 const faultsShown = 10;
@@ -40,12 +40,9 @@ export function renderStatus(report: StatusReport, options: TableOptions): reado
   const { agent } = report;
   const address = agent.addresses[0];
   const more = agent.addresses.length > 1 ? ` and ${agent.addresses.length - 1} more` : '';
-  const head = [
-    paint(printable(agent.name), 'bold', options.color),
-    ` ${agent.peerId}`,
-    `, up ${formatDuration(agent.uptimeSeconds)}, p2psync ${printable(agent.version)}`,
-  ].join('');
-  const lines = [head];
+  const id = shorten(agent.peerId, options.width < 110 ? 12 : 64, 'start');
+  const rest = `${id}, up ${formatDuration(agent.uptimeSeconds)}, p2psync ${printable(agent.version)}`;
+  const lines = [titled(agent.name, rest, options)];
   if (address !== undefined) lines.push(fitted(`listening on ${printable(address)}${more}`, options));
   if (report.shares.length === 0)
     lines.push('', 'no shares yet: p2psync init DIR, or p2psync join INVITATION DIR');
@@ -54,10 +51,8 @@ export function renderStatus(report: StatusReport, options: TableOptions): reado
 }
 
 function renderShare(share: ShareReport, options: TableOptions): readonly string[] {
-  const state = paint(share.state, stateColor(share.state), options.color);
-  const lines = [
-    `${paint(printable(share.name), 'bold', options.color)}  ${state}  ${share.role} of ${printable(share.path)}`,
-  ];
+  const title = titled(share.name, `${share.state}  ${share.role} of ${printable(share.path)}`, options);
+  const lines = [title.replace(share.state, paint(share.state, stateColor(share.state), options.color))];
   const field = (name: string, value: string): void => {
     const shown = fitted(`  ${name.padEnd(9)} ${value}`, options);
     lines.push(options.color ? shown.replace(name, paint(name, 'dim', true)) : shown);
@@ -99,6 +94,12 @@ function renderShare(share: ShareReport, options: TableOptions): readonly string
 function isBusy(share: ShareReport): boolean {
   const { files, bytes, blocks } = share.pending;
   return share.state === 'syncing' || files + bytes + blocks > 0;
+}
+
+/** The name stands out; both together fit the width. */
+function titled(name: string, rest: string, options: TableOptions): string {
+  const shown = printable(name);
+  return `${paint(shown, 'bold', options.color)}  ${shorten(rest, Math.max(10, options.width - widthOf(shown) - 2), 'end')}`;
 }
 
 function fitted(line: string, options: TableOptions): string {

@@ -1,0 +1,29 @@
+/** `init`: a new share over a directory, with this agent as its writer. Through the agent where one runs. */
+import { printable } from '../../base/printable.ts';
+import type { InitRequest } from '../../http/api.ts';
+import { isAgentRunning } from '../../http/client.ts';
+import { exitCodes } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
+import { agentSettings } from './settings.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const share = invocation.text('share');
+  const request: InitRequest = {
+    directory: invocation.absolute(invocation.argument(0) ?? ''),
+    ...(share === undefined ? {} : { share }),
+    ...agentSettings(invocation),
+  };
+  const running = await isAgentRunning(invocation.socketPath);
+  const result = running
+    ? await invocation.agent.init(request)
+    : await (await import('../../daemon/setup.ts')).initShare({ ...request, home: invocation.home });
+  await invocation.print(result);
+  await invocation.mention(
+    [
+      `share ${printable(result.share)} over ${printable(result.path)}; this agent, ${printable(result.name)}, is its writer`,
+      ...(running ? [] : ['start it:        p2psync run']),
+      'let others join: p2psync invite',
+    ].join('\n'),
+  );
+  return exitCodes.done;
+}

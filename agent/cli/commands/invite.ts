@@ -1,0 +1,36 @@
+/** `invite`: one line that lets others join, alone on standard output. Through the agent where one runs. */
+import { printable } from '../../base/printable.ts';
+import { parseDuration } from '../../daemon/config-values.ts';
+import type { InviteRequest } from '../../http/api.ts';
+import { isAgentRunning } from '../../http/client.ts';
+import { exitCodes } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
+import { formatTime } from '../render/format.ts';
+
+export async function run(invocation: Invocation): Promise<number> {
+  const request: InviteRequest = {
+    ...invocation.share(),
+    role: roleOf(invocation.text('role')),
+    expiresMs: Math.max(1, parseDuration(invocation.text('expires') ?? '24h')),
+    uses: invocation.count('uses', 1) ?? 1,
+  };
+  const running = await isAgentRunning(invocation.socketPath);
+  const result = running
+    ? await invocation.agent.invite(request)
+    : await (await import('../../daemon/setup.ts')).createInvitation({ ...request, home: invocation.home });
+  await invocation.print(result);
+  await invocation.say(result.invitation);
+  if (!invocation.quiet && !invocation.json && invocation.terminal.errIsTerminal) {
+    const uses = result.uses === 1 ? 'one agent' : `${result.uses} agents`;
+    const until = `${formatTime(result.expires)} UTC`;
+    invocation.terminal.complain(
+      `good for ${uses} as ${result.role} of ${printable(result.share)} until ${until}`,
+    );
+  }
+  return exitCodes.done;
+}
+
+/** The parser has admitted no other. */
+function roleOf(text: string | undefined): InviteRequest['role'] {
+  return text === 'standby' || text === 'archive' ? text : 'replica';
+}

@@ -1,0 +1,62 @@
+/** `members`: who belongs to the shares, in which role, and who may still come. */
+import type { MembersReport } from '../../http/api.ts';
+import { exitCodes } from '../exit.ts';
+import type { Invocation } from '../invocation.ts';
+import { formatTime } from '../render/format.ts';
+import { type Column, renderTable, type TableOptions } from '../render/table.ts';
+import { widthOfOutput } from './output.ts';
+
+const memberColumns: readonly Column[] = [
+  { title: 'share', importance: 3 },
+  { title: 'name', least: 8, importance: 4 },
+  { title: 'id', least: 9, importance: 1, shorten: 'start' },
+  { title: 'role' },
+  { title: 'joined (UTC)', importance: 2 },
+  { title: '', importance: 5 },
+];
+
+const invitationColumns: readonly Column[] = [
+  { title: 'share', importance: 2 },
+  { title: 'invitation', least: 8, importance: 1 },
+  { title: 'role' },
+  { title: 'used', align: 'right' },
+  { title: 'expires (UTC)' },
+];
+
+export async function run(invocation: Invocation): Promise<number> {
+  const report = onlyOf(await invocation.agent.members(), invocation.share().share);
+  await invocation.print(report);
+  const options = { width: widthOfOutput(invocation), color: invocation.color };
+  await invocation.say(render(report, options).join('\n'));
+  return exitCodes.done;
+}
+
+function onlyOf(report: MembersReport, share: string | undefined): MembersReport {
+  if (share === undefined) return report;
+  return {
+    members: report.members.filter((row) => row.share === share),
+    invitations: report.invitations.filter((row) => row.share === share),
+  };
+}
+
+function render(report: MembersReport, options: TableOptions): readonly string[] {
+  if (report.members.length === 0) return ['no members'];
+  const members = report.members.map((member) => [
+    member.share,
+    member.name,
+    member.peerId,
+    member.role,
+    member.joined === null ? '-' : formatTime(member.joined),
+    member.revoked ? { text: 'revoked', color: 'red' as const } : member.self ? 'this agent' : '',
+  ]);
+  const lines = renderTable(memberColumns, members, options);
+  if (report.invitations.length === 0) return lines;
+  const invitations = report.invitations.map((invitation) => [
+    invitation.share,
+    invitation.id,
+    invitation.role,
+    `${invitation.used} of ${invitation.uses}`,
+    formatTime(invitation.expires),
+  ]);
+  return [...lines, '', ...renderTable(invitationColumns, invitations, options)];
+}
