@@ -116,15 +116,21 @@ export function sameOwner(left: Owner, right: Owner): boolean {
   return sameNumbers && left.user === right.user && left.group === right.group;
 }
 
-/** The rule that an entry breaks, or undefined: true of what is written and checked of what is read. */
+/** The rule that an owner breaks, or undefined. */
+export function ownerFault({ uid, gid, user, group }: Owner): string | undefined {
+  if (!isAccountNumber(uid) || !isAccountNumber(gid)) return 'an owner number of more than 32 bits';
+  return textFault(user, accountNameBytesMax, 0) ?? textFault(group, accountNameBytesMax, 0);
+}
+
+/** The rule that an entry breaks, path and owner apart, or undefined: checked before writing and after reading. */
 export function entryFault(entry: Entry): string | undefined {
   switch (entry.kind) {
     case 'file':
-      return modeFault(entry.mode) ?? originFault(entry) ?? contentFault(entry);
+      return modeFault(entry.mode) ?? timeFault(entry.mtimeUs) ?? contentFault(entry);
     case 'directory':
-      return modeFault(entry.mode) ?? originFault(entry);
+      return modeFault(entry.mode) ?? timeFault(entry.mtimeUs);
     case 'symlink':
-      return originFault(entry) ?? textFault(entry.target, linkTargetBytesMax, 1);
+      return timeFault(entry.mtimeUs) ?? textFault(entry.target, linkTargetBytesMax, 1);
     case 'hardlink': {
       const fault = pathFault(entry.target);
       if (fault !== undefined) return `a hard link to ${fault}`;
@@ -153,11 +159,8 @@ function sameBytes(left: FileEntry, right: FileEntry): boolean {
   return right.content.kind === 'block';
 }
 
-function originFault(entry: { readonly owner: Owner; readonly mtimeUs: number }): string | undefined {
-  const { uid, gid, user, group } = entry.owner;
-  if (!isAccountNumber(uid) || !isAccountNumber(gid)) return 'an owner number of more than 32 bits';
-  if (!Number.isSafeInteger(entry.mtimeUs)) return 'a time beyond 2^53 - 1 microseconds';
-  return textFault(user, accountNameBytesMax, 0) ?? textFault(group, accountNameBytesMax, 0);
+function timeFault(mtimeUs: number): string | undefined {
+  return Number.isSafeInteger(mtimeUs) ? undefined : 'a time beyond 2^53 - 1 microseconds';
 }
 
 function isAccountNumber(value: number): boolean {

@@ -13,6 +13,7 @@ export type DirectoryPath = SharePath | typeof topDirectory;
 export const agentDirectory = '.p2psync';
 
 const dot = 0x2e;
+const slash = 0x2f;
 
 /** @throws {P2psyncError} bad-path, naming the rule that is broken. */
 export function parsePath(text: string): SharePath {
@@ -25,26 +26,28 @@ export function parsePath(text: string): SharePath {
 /** The rule that the text breaks, or undefined where it is a path of a share. */
 export function pathFault(text: string): string | undefined {
   if (text === '') return 'an empty path';
-  if (!text.isWellFormed()) return 'a path that is not Unicode';
-  if (text.includes('\0')) return 'a path with a NUL';
   if (isTooLong(text, pathBytesMax)) return `a path of more than ${pathBytesMax} bytes`;
-  if (text === agentDirectory || text.startsWith(`${agentDirectory}/`))
-    return "a path into the agent's own directory";
-  for (let start = 0; start <= text.length; ) {
-    const slash = text.indexOf('/', start);
-    const end = slash < 0 ? text.length : slash;
-    const fault = nameFault(text, start, end);
+  let isAscii = true;
+  let start = 0;
+  for (let at = 0; at <= text.length; at += 1) {
+    const unit = at < text.length ? text.charCodeAt(at) : slash;
+    if (unit >= 0x80) isAscii = false;
+    if (unit === 0) return 'a path with a NUL';
+    if (unit !== slash) continue;
+    const fault = nameFault(text, start, at);
     if (fault !== undefined) return fault;
-    start = end + 1;
+    start = at + 1;
   }
-  return undefined;
+  return isAscii || text.isWellFormed() ? undefined : 'a path that is not Unicode';
 }
 
 function nameFault(text: string, start: number, end: number): string | undefined {
   const length = end - start;
   if (length === 0) return 'a path with an empty name';
-  if (length <= 2 && text.charCodeAt(start) === dot && text.charCodeAt(end - 1) === dot) {
-    return `a path with the name ${JSON.stringify(text.slice(start, end))}`;
+  if (text.charCodeAt(start) === dot) {
+    const name = text.slice(start, end);
+    if (name === '.' || name === '..') return `a path with the name ${JSON.stringify(name)}`;
+    if (start === 0 && name === agentDirectory) return "a path into the agent's own directory";
   }
   if (length * 3 > nameBytesMax && isTooLong(text.slice(start, end), nameBytesMax)) {
     return `a name of more than ${nameBytesMax} bytes`;
@@ -62,8 +65,8 @@ export function joinPath(directory: DirectoryPath, name: string): SharePath {
 }
 
 export function parentOf(path: SharePath): DirectoryPath {
-  const slash = path.lastIndexOf('/');
-  return slash < 0 ? topDirectory : (path.slice(0, slash) as SharePath);
+  const end = path.lastIndexOf('/');
+  return end < 0 ? topDirectory : (path.slice(0, end) as SharePath);
 }
 
 export function nameOf(path: SharePath): string {

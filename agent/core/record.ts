@@ -6,22 +6,31 @@
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
+import { accountNameBytesMax, accountNumberMax, linkTargetBytesMax, pathBytesMax } from '../base/limits.ts';
+import { createReader, createWriter, type Reader, strictUtf8, type Writer } from './codec.ts';
 import {
-  accountNameBytesMax,
-  accountNumberMax,
-  linkTargetBytesMax,
-  pageKeysMax,
-  pathBytesMax,
-} from '../base/limits.ts';
-import { createReader, createWriter, type Reader, type Writer } from './codec.ts';
-import { type Content, type Entry, entryFault, type FileEntry, type Owner, sameOwner } from './entry.ts';
-import { comparePaths, parsePath, pathFault, type SharePath } from './path.ts';
+  type Content,
+  type Entry,
+  entryFault,
+  type FileEntry,
+  type Owner,
+  ownerFault,
+  sameOwner,
+} from './entry.ts';
+import { parsePath, pathFault, type SharePath } from './path.ts';
 
 /** What the records before this one in a page have told. */
-export type RecordContext = { path: string; readonly owners: Owner[] };
+export type RecordContext = {
+  /** UTF-8 of the last path, the first `keyBytes` of it. */
+  key: Buffer;
+  keyBytes: number;
+  /** Room for the next path; the two change places. */
+  spare: Buffer;
+  readonly owners: Owner[];
+};
 
 export function createContext(): RecordContext {
-  return { path: '', owners: [] };
+  return { key: Buffer.allocUnsafe(256), keyBytes: 0, spare: Buffer.allocUnsafe(256), owners: [] };
 }
 
 /** One entry alone, as inline operations carry it. */
@@ -124,96 +133,87 @@ function contentNumber(entry: FileEntry): number {
 }
 
 function writeOwner(writer: Writer, owner: Owner, context: RecordContext): void {
-  const { owners } = context;
-  const known = owners.findIndex((other) => sameOwner(other, owner));
-  if (known >= 0) {
-    writer.varint(known);
-    return;
-  }
-  writer.varint(owners.length);
+  const known = numberOf(owner, context.owners);
+  writer.varint(known);
+  if (known < context.owners.length) return;
+  assert(ownerFault(owner) === undefined, 'an owner is valid when it is written');
   writer.varint(owner.uid);
   writer.varint(owner.gid);
   writer.text(owner.user);
   writer.text(owner.group);
-  owners.push(owner);
+  context.owners.push(owner);
 }
 
 function readOwner(reader: Reader, context: RecordContext, path: SharePath): Owner {
   const { owners } = context;
-  const number = reader.varint(pageKeysMax);
+  const number = reader.varint(owners.length);
   const known = owners[number];
   if (known !== undefined) return known;
-  if (number !== owners.length)
-    throw malformed(path, `the owner numbered ${number} where ${owners.length} are known`);
   const uid = reader.varint(accountNumberMax);
   const gid = reader.varint(accountNumberMax);
   const user = reader.text(accountNameBytesMax);
   const group = reader.text(accountNameBytesMax);
   const owner: Owner = { uid, gid, user, group };
-  if (owners.some((other) => sameOwner(other, owner)))
-    throw malformed(path, 'an owner that is already numbered');
+  const fault = ownerFault(owner);
+  if (fault !== undefined) throw malformed(path, fault);
+  if (numberOf(owner, owners) < owners.length) throw malformed(path, 'an owner that is already numbered');
   owners.push(owner);
   return owner;
 }
 
-/** A path: bytes shared with the path before it, then the rest. It sorts after the path before it. */
+/** The next free number for an owner that has none. */
+function numberOf(owner: Owner, owners: readonly Owner[]): number {
+  let number = 0;
+  for (const other of owners) {
+    if (sameOwner(other, owner)) return number;
+    number += 1;
+  }
+  return number;
+}
+
+/** A path: how many bytes of UTF-8 it shares with the path before it, then the rest. It sorts after that path. */
 export function writeKey(writer: Writer, path: SharePath, context: RecordContext): void {
-  const before = context.path;
-  assert(comparePaths(before, path) < 0, 'paths are written in byte order, each once');
-  const units = sharedUnits(before, path);
-  writer.varint(utf8Length(path, units));
-  writer.text(units === 0 ? path : path.slice(units));
-  context.path = path;
+  const { key, keyBytes } = context;
+  const room = path.length * 3;
+  const next = context.spare.byteLength < room ? Buffer.allocUnsafe(room * 2) : context.spare;
+  const nextBytes = next.write(path);
+  const most = Math.min(keyBytes, nextBytes);
+  let shared = 0;
+  while (shared < most && key[shared] === next[shared]) shared += 1;
+  assert(
+    shared < nextBytes && isAfter(key, keyBytes, shared, next[shared]),
+    'paths come in byte order, each once',
+  );
+  writer.varint(shared);
+  writer.bytes(next.subarray(shared, nextBytes));
+  context.key = next;
+  context.keyBytes = nextBytes;
+  context.spare = key;
 }
 
 /** @throws {P2psyncError} malformed, limit-exceeded, bad-path. */
 export function readKey(reader: Reader, context: RecordContext): SharePath {
-  const before = context.path;
-  const sharedBytes = reader.varint(pathBytesMax);
-  const units = sharedBytes === 0 ? 0 : unitsOf(before, sharedBytes);
-  const path = parsePath(before.slice(0, units) + reader.text(pathBytesMax));
-  if (comparePaths(before, path) >= 0)
-    throw malformed(path, 'a path that does not sort after the one before it');
-  if (sharedUnits(before, path) !== units) throw malformed(path, 'a path that shares more than it says');
-  context.path = path;
+  const { keyBytes } = context;
+  const shared = reader.varint(keyBytes);
+  const restBytes = reader.varint(pathBytesMax - shared);
+  const length = shared + restBytes;
+  if (context.key.byteLength < length) context.key = Buffer.concat([context.key], length * 2);
+  const { key } = context;
+  const replaced = key[shared] ?? 0;
+  reader.into(key, shared, restBytes);
+  const text = strictUtf8(key, 0, length);
+  if (text === undefined) throw malformed(key.toString('utf8', 0, length), 'a path that is not UTF-8');
+  const path = parsePath(text);
+  // The first byte that is not shared tells both that the path sorts after and that it shares no more.
+  const isNext = restBytes > 0 && (shared === keyBytes || replaced < (key[shared] ?? 0));
+  if (!isNext) throw malformed(path, 'a path that does not follow from the one before it');
+  context.keyBytes = length;
   return path;
 }
 
-/** Units of UTF-16 that both start with, whole code points only. */
-function sharedUnits(left: string, right: string): number {
-  const length = Math.min(left.length, right.length);
-  let units = 0;
-  while (units < length && left.charCodeAt(units) === right.charCodeAt(units)) units += 1;
-  return units > 0 && (right.charCodeAt(units - 1) & 0xfc00) === 0xd800 ? units - 1 : units;
-}
-
-/** Bytes of UTF-8 of the first `units` units, which end with a whole code point. */
-function utf8Length(text: string, units: number): number {
-  let bytes = units;
-  for (let at = 0; at < units; at += 1) bytes += furtherBytes(text.charCodeAt(at));
-  return bytes;
-}
-
-/** @throws {P2psyncError} malformed, where the bytes do not end with a code point of the text. */
-function unitsOf(text: string, bytesWanted: number): number {
-  let bytes = 0;
-  let units = 0;
-  while (bytes < bytesWanted && units < text.length) {
-    bytes += 1 + furtherBytes(text.charCodeAt(units));
-    units += 1;
-  }
-  // Between the halves of a pair the count is even, yet there is no code point's end.
-  const isSplit = units > 0 && (text.charCodeAt(units - 1) & 0xfc00) === 0xd800;
-  if (bytes !== bytesWanted || isSplit) {
-    throw malformed(text, `a path that shares ${bytesWanted} bytes with the one before it`);
-  }
-  return units;
-}
-
-/** Bytes of UTF-8 beyond the first that a unit of UTF-16 stands for; a pair's four bytes are two each. */
-function furtherBytes(unit: number): number {
-  if (unit < 0x80) return 0;
-  return unit < 0x800 || (unit & 0xf800) === 0xd800 ? 1 : 2;
+/** True where a path sorts after the key with which it shares `shared` bytes and which it follows with `unit`. */
+function isAfter(key: Buffer, keyBytes: number, shared: number, unit: number | undefined): boolean {
+  return shared === keyBytes || (key[shared] ?? 0) < (unit ?? 0);
 }
 
 function malformed(path: string, fault: string): P2psyncError {
