@@ -24,7 +24,12 @@ export async function readShares(home: string): Promise<readonly ShareRecord[]> 
     text = await readFile(sharesFile(home), 'utf8');
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return [];
-    throw new P2psyncError('io', `cannot read ${sharesFile(home)}: ${messageOf(error)}`, {}, { cause: error });
+    throw new P2psyncError(
+      'io',
+      `cannot read ${sharesFile(home)}: ${messageOf(error)}`,
+      {},
+      { cause: error },
+    );
   }
   try {
     const shares: unknown = JSON.parse(text);
@@ -32,7 +37,10 @@ export async function readShares(home: string): Promise<readonly ShareRecord[]> 
   } catch {
     // Told below, like any other content that is not ours.
   }
-  throw new P2psyncError('io', `${sharesFile(home)} is damaged: restore it from a backup of the home, or join anew`);
+  throw new P2psyncError(
+    'io',
+    `${sharesFile(home)} is damaged: restore it from a backup of the home, or join anew`,
+  );
 }
 
 /** Replaces the list at once: a crash leaves the old one or the new one. */

@@ -53,6 +53,7 @@ export type Sessions = {
   disconnected(peer: PeerId): void;
   control(peer: PeerId, frame: Bytes): void;
   send(peer: PeerId, share: ShareId, message: Message): void;
+  sendFrame(peer: PeerId, frame: ControlFrame): void;
   /** To every connected member of the share, `except` one. */
   broadcast(share: ShareId, frame: ControlFrame, except?: PeerId): void;
   /** A share was added while running. */
@@ -78,6 +79,8 @@ type Session = {
   readonly connected: Connected;
   hello: Hello | null;
   readonly joined: Set<ShareId>;
+  /** Frames are handled one after the other: what follows a hello waits until it is judged. */
+  order: Promise<void>;
   heardMs: number;
   rttMs: number | null;
   ping: { readonly id: number; readonly atMs: number } | null;
@@ -343,6 +346,7 @@ export function createSessions(options: SessionOptions): Sessions {
         connected,
         hello: null,
         joined: new Set(),
+        order: Promise.resolve(),
         heardMs: performance.now(),
         rttMs: null,
         ping: null,
@@ -366,15 +370,18 @@ export function createSessions(options: SessionOptions): Sessions {
         log.warn({ peer, code: error.code, reason: error.message }, 'a control frame that makes no sense');
         return hangUp(peer, `it sent a frame that makes no sense: ${error.message}`);
       }
-      handle(peer, session, frame).catch((error: unknown) => {
-        // A document that does not hold what it claims is the sender's fault, or an old one of an honest sender.
-        if (hasCode(error, 'bad-signature') || hasCode(error, 'bad-grant') || hasCode(error, 'malformed')) {
-          return hangUp(peer, messageOf(error));
-        }
-        log.error({ peer, err: error }, 'a control frame could not be handled');
-      });
+      session.order = session.order
+        .then(() => handle(peer, session, frame))
+        .catch((error: unknown) => {
+          // A document that does not hold what it claims is the sender's fault, or an old one of an honest sender.
+          if (hasCode(error, 'bad-signature') || hasCode(error, 'bad-grant') || hasCode(error, 'malformed')) {
+            return hangUp(peer, messageOf(error));
+          }
+          log.error({ peer, err: error }, 'a control frame could not be handled');
+        });
     },
     send: (peer, share, message) => send(peer, { kind: 'share', share, message }),
+    sendFrame: send,
     broadcast,
     greetAll() {
       for (const peer of sessions.keys()) greet(peer);

@@ -1,0 +1,52 @@
+/** What the members of one share last said of themselves, and when. Pure state; knows no connection. */
+import type { PeerId, PublicKey } from '../core/keys.ts';
+import { peerIdOf } from '../core/keys.ts';
+import type { SignedStatement } from '../core/statement.ts';
+import { compareVersions, type Version } from '../core/version.ts';
+
+export type Heard = { readonly signed: SignedStatement; readonly heardMs: number };
+
+export type PeerTable = {
+  /** @returns whether it is later than what was known of that member. */
+  take(signed: SignedStatement, nowMs: number): boolean;
+  /** Any sign of life. */
+  seen(peer: PeerId, nowMs: number): void;
+  /** What a neighbour's heartbeat says, which is newer than its statement. */
+  noteApplied(peer: PeerId, version: Version | null): void;
+  of(key: PublicKey): Heard | undefined;
+  lastSeenMs(peer: PeerId): number | null;
+  /** The newest version this member is known to have applied. */
+  appliedBy(peer: PeerId): Version | null;
+  all(): Iterable<Heard>;
+};
+
+export function createPeerTable(): PeerTable {
+  const statements = new Map<PublicKey, Heard>();
+  const lastSeen = new Map<PeerId, number>();
+  const applied = new Map<PeerId, Version>();
+
+  function noteApplied(peer: PeerId, version: Version | null): void {
+    const known = applied.get(peer);
+    if (version !== null && (known === undefined || compareVersions(version, known) > 0))
+      applied.set(peer, version);
+  }
+
+  return {
+    take(signed, nowMs) {
+      const { member, timeMs } = signed.statement;
+      const known = statements.get(member);
+      if (known !== undefined && known.signed.statement.timeMs >= timeMs) return false;
+      statements.set(member, { signed, heardMs: nowMs });
+      const peer = peerIdOf(member);
+      lastSeen.set(peer, nowMs);
+      noteApplied(peer, signed.statement.applied?.version ?? null);
+      return true;
+    },
+    seen: (peer, nowMs) => void lastSeen.set(peer, nowMs),
+    noteApplied,
+    of: (key) => statements.get(key),
+    lastSeenMs: (peer) => lastSeen.get(peer) ?? null,
+    appliedBy: (peer) => applied.get(peer) ?? null,
+    all: () => statements.values(),
+  };
+}

@@ -1,0 +1,173 @@
+/** Performs the effects of a share's machine and feeds back what came of them. Decides nothing. */
+import type { Logger } from 'pino';
+import { unreachable } from '../base/assert.ts';
+import type { Bytes } from '../base/bytes.ts';
+import { messageOf, P2psyncError } from '../base/errors.ts';
+import { applyRetryMs } from '../base/limits.ts';
+import { updateTree } from '../core/build.ts';
+import { type Digest, digestOf } from '../core/digest.ts';
+import type { ShareId } from '../core/keys.ts';
+import type { Stage } from '../disk/stage.ts';
+import type { Host } from '../net/host.ts';
+import type { ShareStore } from '../store/share-store.ts';
+import type { Effect, Event } from '../swarm/events.ts';
+import type { HeadMessage } from '../swarm/messages.ts';
+import { encodeHeadMessage, headsTopic } from '../wire/gossip.ts';
+import type { Applier } from './apply.ts';
+import type { Content } from './content.ts';
+import type { Faults } from './faults.ts';
+import type { Sessions } from './session.ts';
+import { type Applied, writeHead } from './state.ts';
+
+export type PerformPorts = {
+  readonly share: ShareId;
+  readonly salt: Bytes;
+  readonly store: ShareStore;
+  readonly stage: Stage;
+  readonly content: Content;
+  readonly applier: Applier;
+  readonly host: Host;
+  readonly sessions: Sessions;
+  readonly faults: Faults;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly feed: (event: Event) => void;
+  readonly onApplied: (applied: Applied) => void;
+  /** For `status`: something it shows has changed. */
+  readonly onChange: () => void;
+};
+
+export type Performer = { perform(effect: Effect): void; stop(): void };
+
+export function createPerformer(ports: PerformPorts): Performer {
+  const { share, store, host, log, feed } = ports;
+
+  // Changes while running.
+  let timer: NodeJS.Timeout | undefined;
+
+  function run(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      if (!ports.signal.aborted) log.error({ err: error }, `${what} failed`);
+    });
+  }
+
+  async function storeHead({
+    message,
+    inline,
+  }: {
+    readonly message: HeadMessage;
+    readonly inline: boolean;
+  }): Promise<void> {
+    const { head } = message.head;
+    const pages = inline ? await takeInline(message) : null;
+    await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
+    feed({ kind: 'headStored', version: head.version, inlineApplied: pages !== null });
+    ports.onChange();
+  }
+
+  /** @returns the new pages where the operations lead to the head's root, and their blocks are staged. */
+  async function takeInline({ head, operations }: HeadMessage): Promise<ReadonlyMap<Digest, Bytes> | null> {
+    if (operations === null) return null;
+    try {
+      const update = updateTree(
+        (digest) => store.page(digest),
+        operations.baseRoot,
+        operations.edits,
+        ports.salt,
+      );
+      if (update.root !== head.head.root) return null;
+      await ports.stage.put(operations.blocks.map((bytes) => ({ digest: digestOf(bytes), bytes })));
+      return update.pages;
+    } catch (error) {
+      if (!(error instanceof P2psyncError)) throw error;
+      log.debug({ reason: error.message }, 'a head came with operations that do not fit; the tree is walked');
+      return null;
+    }
+  }
+
+  async function apply(effect: Extract<Effect, { kind: 'apply' }>): Promise<void> {
+    const { version, root } = effect.head.head;
+    const target = { version, root };
+    const outcome = await ports.applier
+      .apply(target, effect.changes, { signal: ports.signal })
+      .catch((error: unknown) => {
+        if (ports.signal.aborted) throw error;
+        log.error({ err: error }, 'applying a version failed');
+        return { kind: 'failed', code: 'io', message: messageOf(error) } as const;
+      });
+    switch (outcome.kind) {
+      case 'applied':
+        ports.faults.set('', null);
+        for (const { path } of effect.changes) ports.faults.set(path, null);
+        for (const { path, code, message } of outcome.result.failed)
+          ports.faults.set(path, { code, message });
+        ports.onApplied(target);
+        feed({ kind: 'applied', version, root });
+        return;
+      case 'lost':
+        log.info({ blocks: outcome.digests.length }, 'blocks that were thought to be here are fetched');
+        feed({ kind: 'applyFailed', version, lost: outcome.digests, retryMs: 0 });
+        return;
+      case 'failed':
+        ports.faults.set('', { code: outcome.code, message: outcome.message });
+        ports.onChange();
+        log.error({ code: outcome.code }, outcome.message);
+        feed({ kind: 'applyFailed', version, lost: [], retryMs: applyRetryMs });
+        return;
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  function gossip(message: HeadMessage): void {
+    host.publish(headsTopic(share), encodeHeadMessage(message));
+  }
+
+  function wake(atMs: number): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => feed({ kind: 'tick' }), Math.max(0, atMs - performance.now()));
+  }
+
+  return {
+    perform(effect) {
+      switch (effect.kind) {
+        case 'send':
+          return ports.sessions.send(effect.peer, share, effect.message);
+        case 'gossip':
+          return gossip(effect.message);
+        case 'request':
+          ports.content.requested(effect.peer, effect.request);
+          return host.blocks.request(effect.peer, { share, ...effect.request });
+        case 'cancel':
+          ports.content.cancelled(effect.peer, effect.id);
+          return host.blocks.cancel(effect.peer, share, effect.id);
+        case 'serve':
+          return run('serving', ports.content.serve(effect.peer, effect.request));
+        case 'answer':
+          return run('answering', host.blocks.answer(effect.peer, { share, ...effect.answer }));
+        case 'storeHead':
+          return run('storing a head', storeHead(effect));
+        case 'assemble':
+          return run('assembling', ports.stage.assemble(effect.entry, effect.blocks));
+        case 'apply':
+          return run('applying', apply(effect));
+        case 'wake':
+          return wake(effect.atMs);
+        case 'strike':
+          log.warn(
+            { peer: effect.peer, strikes: effect.strikes, reason: effect.reason },
+            'a peer gets a strike',
+          );
+          return;
+        case 'note':
+          log.info(effect.fields, effect.text);
+          return;
+        default:
+          return unreachable(effect);
+      }
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}

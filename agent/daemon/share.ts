@@ -1,0 +1,457 @@
+/**
+ * One share of a running agent: joins the machine of `swarm/`, the disk, the store and the network. Owns the
+ * order in which they start, the queue of the machine's events and the share's state.
+ */
+import type { Logger } from 'pino';
+import type { Bytes } from '../base/bytes.ts';
+import { messageOf, P2psyncError } from '../base/errors.ts';
+import { durableDelayMs, headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
+import type { SignedHead } from '../core/head.ts';
+import type { KeyPair, PeerId } from '../core/keys.ts';
+import { type SharePath, topDirectory } from '../core/path.ts';
+import type { SignedStatement } from '../core/statement.ts';
+import type { ShareState } from '../http/api.ts';
+import type { Host } from '../net/host.ts';
+import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import type { Event } from '../swarm/events.ts';
+import type { BlockAnswer, BlockRequest, HeadMessage, Message } from '../swarm/messages.ts';
+import { createReplica, type Replica } from '../swarm/replica.ts';
+import { encodeStatementMessage, headsTopic, peersTopic } from '../wire/gossip.ts';
+import { createApplier } from './apply.ts';
+import type { ShareConfig } from './config.ts';
+import { createContent } from './content.ts';
+import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
+import { handleDrift } from './drift.ts';
+import { createFaults, type Faults } from './faults.ts';
+import { createGate } from './gate.ts';
+import type { ShareRecord } from './home.ts';
+import { checkMarker } from './marker.ts';
+import type { Membership } from './membership.ts';
+import { createObserver, type Observer } from './observe.ts';
+import { createPeerTable, type PeerTable } from './peers.ts';
+import { createPerformer, type Performer } from './perform.ts';
+import type { Sessions, ShareSide } from './session.ts';
+import { createSpeaker, type Speaker } from './speaker.ts';
+import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
+import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
+import { createWriter, type Writer } from './writer.ts';
+
+export type ShareOptions = {
+  readonly record: ShareRecord;
+  readonly config: ShareConfig;
+  readonly agent: { readonly name: string; readonly version: string; readonly keyPair: KeyPair };
+  readonly salt: Bytes;
+  readonly store: ShareStore;
+  readonly membership: Membership;
+  readonly host: Host;
+  readonly sessions: Sessions;
+  readonly log: Logger;
+  /** Something that `status` or `peers` shows has changed. */
+  readonly onChange: () => void;
+  readonly onMembers: () => void;
+};
+
+export type Share = ShareSide & {
+  readonly record: ShareRecord;
+  readonly config: () => ShareConfig;
+  readonly store: ShareStore;
+  readonly peers: PeerTable;
+  readonly faults: Faults;
+  state(): ShareState;
+  writes(): boolean;
+  head(): SignedHead | null;
+  applied(): Applied | null;
+  progress(): ReturnType<Replica['progress']> | null;
+  traffic(): { readonly sent: number; readonly received: number };
+  neighbours(): ReturnType<Replica['neighbours']>;
+  /** The disk side; null before the directory could be opened. */
+  disk(): ShareDisk | null;
+  pause(paused: boolean): Promise<void>;
+  /** Lets a publish go that was held back. */
+  allow(): Promise<void>;
+  rescan(): Promise<void>;
+  /** Differences that `verify` found: they are put right like any drift. Resolves when that is done or has failed. */
+  repair(paths: readonly SharePath[]): Promise<void>;
+  reconfigure(config: ShareConfig): void;
+  blockRequest(peer: PeerId, request: BlockRequest): void;
+  /** A returned promise is back-pressure. */
+  blockAnswer(peer: PeerId, answer: BlockAnswer): Promise<void> | undefined;
+  requestsLost(peer: PeerId): void;
+  close(): Promise<void>;
+};
+
+/** Everything that exists once the share's directory is open. */
+type Running = {
+  readonly disk: ShareDisk;
+  readonly replica: Replica;
+  readonly performer: Performer;
+  readonly content: ReturnType<typeof createContent>;
+  readonly observer: Observer;
+  readonly writer: Writer | null;
+};
+
+export function openShare(options: ShareOptions): Share {
+  const { record, store, membership, host, sessions, log } = options;
+  const { keyPair } = options.agent;
+
+  // Fixed at start.
+  const closing = new AbortController();
+  const gate = createGate();
+  const faults = createFaults();
+  const peers = createPeerTable();
+  const joined = new Set<PeerId>();
+
+  // Changes while running.
+  let config = options.config;
+  let running: Running | null = null;
+  let scanned = false;
+  let paused = store.state(stateKeys.paused) !== undefined;
+  let applied = readApplied(store);
+  let held: string | null = null;
+  const queue: Event[] = [];
+  let draining = false;
+  let durable: NodeJS.Timeout | undefined;
+
+  const speaker: Speaker = createSpeaker({
+    keyPair,
+    members: () => membership.rows().length,
+    statement: () => ({
+      share: record.id,
+      member: keyPair.publicKey,
+      name: options.agent.name,
+      agentVersion: options.agent.version,
+      applied,
+      state: state(),
+      progressPermille: Math.round((running?.replica.progress().done ?? 0) * 1000),
+      addresses: host.addresses().slice(0, 8),
+    }),
+    say: (statement) => host.publish(peersTopic(record.id), encodeStatementMessage(statement)),
+  });
+
+  const writes = (): boolean => membership.grant()?.grant.writer === keyPair.publicKey;
+  const head = (): SignedHead | null => running?.replica.head() ?? readHead(store);
+
+  function changed(): void {
+    speaker.changed();
+    options.onChange();
+  }
+
+  function state(): ShareState {
+    if (faults.isBroken()) return 'error';
+    if (paused) return 'paused';
+    if (running === null) return 'starting';
+    if (!scanned) return 'scanning';
+    const current = head();
+    if (current === null || applied === null) return writes() ? 'scanning' : 'syncing';
+    if (!writes() && (applied.root !== current.head.root || running.replica.progress().phase !== 'idle'))
+      return 'syncing';
+    return Date.now() - current.head.timeMs > headStaleMs ? 'stale' : 'in-sync';
+  }
+
+  function feed(event: Event): void {
+    queue.push(event);
+    if (draining || running === null) return;
+    draining = true;
+    // An effect may feed the next event: it waits in the queue until this one's effects are all begun.
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      for (const effect of running.replica.step(next, performance.now())) running.performer.perform(effect);
+    }
+    draining = false;
+  }
+
+  function onApplied(now: Applied): void {
+    applied = now;
+    clearTimeout(durable);
+    durable = setTimeout(() => {
+      running?.disk.committer
+        .durable({ signal: closing.signal })
+        .catch((error: unknown) =>
+          log.warn({ err: error }, 'making files durable failed; it is tried again later'),
+        );
+    }, durableDelayMs);
+    changed();
+  }
+
+  async function start(): Promise<void> {
+    await checkMarker(record.path, record.id);
+    const disk = await openDisk(record.path, config);
+    const content = createContent({
+      store,
+      reader: disk.reader,
+      stage: disk.stage,
+      log,
+      feed,
+      answer: (peer, answer) => host.blocks.answer(peer, { share: record.id, ...answer }),
+      onStageFault: (fault) => faults.set('', fault),
+    });
+    const applier = createApplier({
+      store,
+      committer: disk.committer,
+      gate,
+      owners: disk.owners,
+      ignored: (path, isDirectory) => disk.ignore.ignores(path, isDirectory),
+      options: () => ({ owner: ownerPolicy(config.owner), perms: config.perms, times: config.times }),
+      checkDirectory: () => checkMarker(record.path, record.id),
+      log,
+    });
+    const { applied: finished, recovered } = await applier.recover();
+    if (finished !== null) applied = finished;
+    await distrust(store, recovered.rehashAll ? null : recovered.rehash);
+
+    const replica = createReplica({
+      self: host.peer,
+      writer: writes(),
+      applied,
+      head: readHead(store),
+      library: {
+        page: (digest) => store.page(digest),
+        hasBlock: (digest) => disk.stage.has(digest) || store.hasBlock(digest),
+      },
+      salt: options.salt,
+      random: Math.random,
+    });
+    const performer = createPerformer({
+      share: record.id,
+      salt: options.salt,
+      store,
+      stage: disk.stage,
+      content,
+      applier,
+      host,
+      sessions,
+      faults,
+      log,
+      signal: closing.signal,
+      feed,
+      onApplied,
+      onChange: changed,
+    });
+    const writer = writes() ? startWriter(disk) : null;
+    const drift = {
+      store,
+      reader: disk.reader,
+      scanner: disk.scanner,
+      applier,
+      gate,
+      log,
+      applied: () => applied,
+      onDrifted: (paths: readonly SharePath[]) => feed({ kind: 'drifted', paths }),
+    };
+    const observer = createObserver({
+      scanner: disk.scanner,
+      store,
+      log,
+      watch: disk.watch,
+      onChanges: async (changes) => {
+        if (writer !== null) observer.touch(await writer.take(changes));
+        else await handleDrift(changes, drift, { signal: closing.signal, localChanges: config.localChanges });
+      },
+      onQuiet: async () => {
+        await writer?.seal();
+        changed();
+      },
+      onSkipped: (scope) => {
+        faults.setSkipped(scope, scope.skipped);
+        options.onChange();
+      },
+      onFailed: (error) => {
+        faults.set('', {
+          code: error instanceof P2psyncError ? error.code : 'io',
+          message: messageOf(error),
+        });
+        changed();
+      },
+    });
+    running = { disk, replica, performer, content, observer, writer };
+    feed({ kind: 'pause', paused });
+    for (const peer of joined) feed({ kind: 'peerJoined', peer });
+    await observer.start();
+    scanned = true;
+    faults.set('', held === null ? null : { code: 'held-back', message: held });
+    changed();
+  }
+
+  function startWriter(disk: ShareDisk): Writer {
+    const grant = membership.grant();
+    if (grant === null) throw new P2psyncError('bad-grant', 'a writer without a grant');
+    return createWriter({
+      share: record.id,
+      keyPair,
+      epoch: grant.grant.epoch,
+      salt: options.salt,
+      store,
+      disk,
+      maxDelete: config.maxDelete,
+      paused,
+      rosterVersion: () => membership.roster()?.roster.version ?? 0,
+      faults,
+      log,
+      signal: closing.signal,
+      onPublished: ({ head: published, operations, newBlocks }) => {
+        const { version, root } = published.head;
+        onApplied({ version, root });
+        feed({ kind: 'published', message: { kind: 'head', head: published, operations }, newBlocks });
+      },
+      onHeld: (why) => {
+        held = why;
+        faults.set('', why === null ? null : { code: 'held-back', message: why });
+        changed();
+      },
+    });
+  }
+
+  /** Until the directory is there, and says that it is the share's. */
+  async function startWhenPossible(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        return await start();
+      } catch (error) {
+        if (closing.signal.aborted) return;
+        const code = error instanceof P2psyncError ? error.code : 'io';
+        if (!faults.isBroken()) log.error({ err: error }, 'the share cannot start; it is tried again');
+        faults.set('', { code, message: messageOf(error) });
+        changed();
+        await running?.observer.close();
+        await running?.disk.close();
+        running = null;
+        await waitFor(pollUnwatchedMs, closing.signal);
+      }
+    }
+  }
+
+  host.joinTopic(
+    headsTopic(record.id),
+    headsHandlers(record.id, membership, (peer, message) => {
+      if (running !== null) feed({ kind: 'headGossiped', peer, message });
+    }),
+  );
+  host.joinTopic(peersTopic(record.id), peersHandlers(record.id, membership, takeStatement));
+
+  function takeStatement(signed: SignedStatement): void {
+    const { member } = signed.statement;
+    if (member === keyPair.publicKey || !membership.isMember(member)) return;
+    if (peers.take(signed, Date.now())) options.onChange();
+  }
+
+  const refresh = setInterval(() => {
+    running?.writer
+      ?.refresh()
+      .catch((error: unknown) => log.error({ err: error }, 'signing the head again failed'));
+    changed();
+  }, headRefreshMs);
+  refresh.unref();
+  const started = startWhenPossible();
+
+  return {
+    id: record.id,
+    record,
+    membership,
+    store,
+    peers,
+    faults,
+    config: () => config,
+    state,
+    writes,
+    head,
+    applied: () => applied,
+    progress: () => running?.replica.progress() ?? null,
+    traffic: () => ({ sent: running?.content.sent() ?? 0, received: running?.content.received() ?? 0 }),
+    neighbours: () => running?.replica.neighbours() ?? [],
+    disk: () => running?.disk ?? null,
+    blockRequest(peer, request) {
+      if (running !== null && joined.has(peer)) feed({ kind: 'requestReceived', peer, request });
+    },
+    blockAnswer: (peer, answer) => running?.content.answered(peer, answer),
+    requestsLost: (peer) => running?.content.lost(peer),
+    joined(peer) {
+      joined.add(peer);
+      peers.seen(peer, Date.now());
+      sessions.sendFrame(peer, { kind: 'statement', statement: speaker.latest() });
+      if (running !== null) feed({ kind: 'peerJoined', peer });
+      options.onChange();
+    },
+    left(peer) {
+      if (!joined.delete(peer)) return;
+      peers.seen(peer, Date.now());
+      running?.content.lost(peer);
+      if (running !== null) feed({ kind: 'peerLeft', peer });
+      options.onChange();
+    },
+    message(peer: PeerId, message: Message) {
+      peers.seen(peer, Date.now());
+      if (message.kind === 'status') {
+        peers.noteApplied(peer, message.applied);
+        options.onChange();
+      }
+      if (message.kind === 'head' && !isGranted(message, membership)) return;
+      if (running !== null) feed({ kind: 'message', peer, message });
+    },
+    statement: takeStatement,
+    documentsChanged() {
+      running?.writer
+        ?.refresh()
+        .catch((error: unknown) => log.error({ err: error }, 'signing the head again failed'));
+      options.onMembers();
+      options.onChange();
+    },
+    refused(peer, code, text) {
+      faults.set('', { code, message: `${peer} does not take this agent as a member: ${text}` });
+      log.error({ peer, code }, `refused: ${text}`);
+      options.onChange();
+    },
+    async pause(value) {
+      paused = value;
+      await store.write({ state: new Map([[stateKeys.paused, value ? new Uint8Array([1]) : null]]) });
+      running?.writer?.pause(value);
+      if (running !== null) feed({ kind: 'pause', paused: value });
+      if (!value) await running?.writer?.seal();
+      changed();
+    },
+    async allow() {
+      running?.writer?.allow();
+      await running?.writer?.seal();
+    },
+    async rescan() {
+      await running?.observer.rescan();
+    },
+    async repair(paths) {
+      await distrust(store, paths);
+      await running?.observer.rescan();
+    },
+    reconfigure(next) {
+      config = next;
+      running?.disk.ignore.change({ kind: 'patterns', patterns: next.ignore });
+      running?.observer
+        .rescan()
+        .catch((error: unknown) => log.debug({ err: error }, 'the rescan was cut short'));
+    },
+    async close() {
+      closing.abort();
+      clearInterval(refresh);
+      clearTimeout(durable);
+      speaker.stop();
+      host.leaveTopic(headsTopic(record.id));
+      host.leaveTopic(peersTopic(record.id));
+      await started;
+      running?.performer.stop();
+      await running?.observer.close();
+      await gate.run(async () => undefined);
+      await running?.disk.close();
+    },
+  };
+}
+
+/** What the index says of these paths (null: of all) is believed no more: they are hashed again. */
+async function distrust(store: ShareStore, paths: readonly SharePath[] | null): Promise<void> {
+  const index: IndexEdit[] = [];
+  for (const path of paths ?? [...store.below(topDirectory)].map(([known]) => known))
+    index.push({ path, record: null });
+  if (index.length > 0) await store.write({ index });
+}
+
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
