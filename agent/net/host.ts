@@ -7,7 +7,7 @@ import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { strangerDeadlineMs } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
-import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
+import type { BlockAnswer, SharedRequest } from '../swarm/messages.ts';
 import { formatAddress, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
 import { blocksProtocol, createLibp2pBlocks } from './blocks/libp2p.ts';
 import type { BlockTransport } from './blocks/transport.ts';
@@ -49,7 +49,7 @@ export type HostHandlers = {
   disconnected(peer: PeerId, reason: string): void;
   /** One frame, at most `controlFrameBytesMax`, in order; adopted by the handler. */
   control(peer: PeerId, frame: Bytes): void;
-  blockRequest(peer: PeerId, request: BlockRequest): void;
+  blockRequest(peer: PeerId, request: SharedRequest): void;
   /** Nothing more of this request is wanted: the peer says so, or its stream is gone. What is still answered is dropped or refused. */
   blockCancelled?(peer: PeerId, id: number): void;
   /** A returned promise is back-pressure: the next answer of that peer waits for it. */

@@ -3,6 +3,7 @@ import type { Bytes } from '../base/bytes.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Edit } from '../core/entry.ts';
 import type { SignedHead } from '../core/head.ts';
+import type { ShareId } from '../core/keys.ts';
 import type { Version } from '../core/version.ts';
 
 /** Changed entries with their blocks, small enough to ride inside a head's message. */
@@ -47,6 +48,9 @@ export type BlockRequest = {
   readonly plane: 'page' | 'block';
   readonly digests: readonly Digest[];
 };
+
+/** A request as it travels: one bulk stream serves every share that two agents have in common. Its id is the connection's. */
+export type SharedRequest = BlockRequest & { readonly share: ShareId };
 
 export type BlockAnswer =
   /** One of the asked digests; the bytes are not yet checked. Answers come in the order asked, each once. */

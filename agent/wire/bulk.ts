@@ -8,10 +8,11 @@ import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import { blockBytesMax, busyMsMax, requestDigestsMax } from '../base/limits.ts';
 import { type Digest, decodeDigest, digestBytes, encodeDigest } from '../core/digest.ts';
-import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
+import { keyBytes, shareIdBytes, shareIdFromBytes } from '../core/keys.ts';
+import type { BlockAnswer, BlockRequest, SharedRequest } from '../swarm/messages.ts';
 
 export type BulkFrame =
-  | { readonly kind: 'request'; readonly request: BlockRequest }
+  | { readonly kind: 'request'; readonly request: SharedRequest }
   /** Nothing more of this request is wanted. */
   | { readonly kind: 'cancel'; readonly id: number }
   | { readonly kind: 'answer'; readonly answer: BlockAnswer };
@@ -108,6 +109,8 @@ const planes: readonly BlockRequest['plane'][] = ['page', 'block'];
 const lengthBytes = 4;
 /** Length, type, id. */
 const headerBytes = lengthBytes + 1 + 4;
+/** Of a request's rest: plane, share. */
+const requestFixedBytes = 1 + shareIdBytes;
 
 function header(type: number, id: number, bytes: number, room = bytes): Buffer {
   assert(Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff, "a request's id is 32 bits");
@@ -118,11 +121,13 @@ function header(type: number, id: number, bytes: number, room = bytes): Buffer {
   return buffer;
 }
 
-function encodeRequest(request: BlockRequest): Bytes {
+function encodeRequest(request: SharedRequest): Bytes {
   const { digests } = request;
   assert(digests.length >= 1 && digests.length <= requestDigestsMax, 'a request has 1 to 1024 digests');
-  const buffer = header(types.request, request.id, 1 + digests.length * digestBytes);
-  let at = buffer.writeUInt8(planes.indexOf(request.plane), headerBytes);
+  const buffer = header(types.request, request.id, requestFixedBytes + digests.length * digestBytes);
+  buffer.writeUInt8(planes.indexOf(request.plane), headerBytes);
+  buffer.set(keyBytes(request.share), headerBytes + 1);
+  let at = headerBytes + requestFixedBytes;
   for (const digest of digests) {
     buffer.set(encodeDigest(digest), at);
     at += digestBytes;
@@ -159,7 +164,7 @@ function encodeAnswer(answer: BlockAnswer): readonly Bytes[] {
 function checkLength(type: number, length: number, limits: BulkLimits): void {
   switch (type) {
     case types.request: {
-      const count = (length - 1) / digestBytes;
+      const count = (length - requestFixedBytes) / digestBytes;
       if (!Number.isInteger(count) || count < 1) throw malformed(`a request of ${length} bytes`);
       if (count > limits.digestsMax) throw exceeded(`a request of ${count} digests`, limits.digestsMax);
       return;
@@ -191,7 +196,12 @@ function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
     case types.request:
       return {
         kind: 'request',
-        request: { id, plane: planeOf(bytes.readUInt8(0)), digests: digestsOf(bytes) },
+        request: {
+          id,
+          share: shareIdFromBytes(bytes.subarray(1, requestFixedBytes)),
+          plane: planeOf(bytes.readUInt8(0)),
+          digests: digestsOf(bytes),
+        },
       };
     case types.block: {
       const digest = decodeDigest(bytes.subarray(0, digestBytes));
@@ -225,7 +235,7 @@ function planeOf(code: number): BlockRequest['plane'] {
 
 function digestsOf(bytes: Buffer): readonly Digest[] {
   const digests: Digest[] = [];
-  for (let at = 1; at < bytes.byteLength; at += digestBytes) {
+  for (let at = requestFixedBytes; at < bytes.byteLength; at += digestBytes) {
     digests.push(decodeDigest(bytes.subarray(at, at + digestBytes)));
   }
   return digests;

@@ -7,7 +7,7 @@ import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
 import { requestsOpenMax } from '../../base/limits.ts';
 import type { PeerId } from '../../core/keys.ts';
-import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
+import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
 import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
 import type { HostHandlers } from '../host.ts';
 import { createPullReader, untilWritable } from '../streams.ts';
@@ -105,7 +105,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     endServing(peer, serving);
   }
 
-  function requested(peer: PeerId, serving: Serving, request: BlockRequest): void {
+  function requested(peer: PeerId, serving: Serving, request: SharedRequest): void {
     if (serving.ids.has(request.id))
       throw new P2psyncError('malformed', `request ${request.id} is open already`);
     if (serving.ids.size >= requestsOpenMax) {

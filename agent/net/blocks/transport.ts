@@ -1,6 +1,6 @@
 /** The port of the bulk plane: requests for blocks and pages one way, answers back. Knows no socket and no stream. */
 import type { PeerId } from '../../core/keys.ts';
-import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
+import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
 
 /**
  * What comes in goes to `HostHandlers.blockRequest`, `blockAnswer`, `blockCancelled` and `requestsLost`.
@@ -9,7 +9,7 @@ import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
 export interface BlockTransport {
   readonly kind: 'libp2p';
   /** Ids are chosen by the requester and must not be reused while one is open. Answers come in the order of requests' serving, not of asking. */
-  request(peer: PeerId, request: BlockRequest): void;
+  request(peer: PeerId, request: SharedRequest): void;
   /** Nothing more is wanted for this request; answers that are on their way may still come. */
   cancel(peer: PeerId, id: number): void;
   /**
