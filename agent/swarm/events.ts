@@ -23,7 +23,14 @@ export type Event =
   /** Signature, grant and share were checked by the shell; whether it is news the machine decides. `peer` is who relayed it. */
   | { readonly kind: 'headGossiped'; readonly peer: PeerId; readonly message: HeadMessage }
   /** This agent is the writer and made, stored and applied this head. A refreshed head of the same version comes this way too. */
-  | { readonly kind: 'published'; readonly message: HeadMessage; readonly newBlocks: readonly Digest[] }
+  | {
+      readonly kind: 'published';
+      readonly message: HeadMessage;
+      /** Blocks that no other member can have yet, in the tree's order. */
+      readonly newBlocks: readonly Digest[];
+      /** Their bytes in all; a typical block is assumed where this is not told. */
+      readonly newBytes?: number;
+    }
   /** The head and (where the machine asked) its inline pages and blocks are stored. */
   | { readonly kind: 'headStored'; readonly version: Version; readonly inlineApplied: boolean }
   | { readonly kind: 'requestReceived'; readonly peer: PeerId; readonly request: BlockRequest }

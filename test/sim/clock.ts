@@ -70,7 +70,7 @@ export function createClock(): Clock {
         next.happen();
         count += 1;
       }
-      if (heap[0] !== undefined) now = untilMs;
+      now = Math.max(now, untilMs);
       return count;
     },
   };

@@ -1,0 +1,358 @@
+/**
+ * A simulated agent: performs the effects of the real machine over the simulated network. Owns what survives a
+ * restart (head, applied version, pages and blocks); checks every rule that a replica must keep.
+ */
+import type { Bytes } from '../../agent/base/bytes.ts';
+import { fromUtf8 } from '../../agent/base/bytes.ts';
+import { iterateBlocks } from '../../agent/core/blocklist.ts';
+import { updateTree } from '../../agent/core/build.ts';
+import type { Digest } from '../../agent/core/digest.ts';
+import type { Change, Entry } from '../../agent/core/entry.ts';
+import type { SignedHead } from '../../agent/core/head.ts';
+import type { PeerId } from '../../agent/core/keys.ts';
+import type { SharePath } from '../../agent/core/path.ts';
+import { compareVersions, formatVersion } from '../../agent/core/version.ts';
+import type { Effect, Event } from '../../agent/swarm/events.ts';
+import type { BlockRequest, HeadMessage, Message } from '../../agent/swarm/messages.ts';
+import type { Applied } from '../../agent/swarm/reconcile.ts';
+import { createReplica, type Replica } from '../../agent/swarm/replica.ts';
+import type { Clock } from './clock.ts';
+import type { Network } from './network.ts';
+import type { Random } from './random.ts';
+import { type Published, type SimShare, shareSalt } from './share.ts';
+
+/** What a lying or broken agent does. */
+export type Fault = 'none' | 'wrong-bytes' | 'silent' | 'boastful';
+
+export type AgentOptions = {
+  readonly peer: PeerId;
+  readonly writer: boolean;
+  readonly fault: Fault;
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly share: SimShare;
+  readonly random: Random;
+  /** The agent of a peer that runs now. */
+  readonly agentOf: (peer: PeerId) => SimAgent | undefined;
+  /** Peers that a gossip message is passed on to. */
+  readonly gossipTo: (peer: PeerId) => readonly PeerId[];
+  readonly violated: (what: string) => void;
+};
+
+export type SimAgent = {
+  readonly peer: PeerId;
+  readonly fault: Fault;
+  isUp(): boolean;
+  start(): void;
+  /** Like kill -9: what is durable stays. */
+  stop(): void;
+  dispatch(event: Event): void;
+  gossiped(from: PeerId, message: HeadMessage): void;
+  publish(published: Published): void;
+  /** A block of a request of ours arrived whole; `isTrue` where its digest is right. */
+  received(arrival: { from: PeerId; id: number; digest: Digest; isTrue: boolean }): void;
+  hasCancelled(peer: PeerId, id: number): boolean;
+  /** Blocks vanish behind the index, as when somebody deletes a file. */
+  lose(digests: readonly Digest[]): void;
+  appliedAtMs(sequence: number): number | undefined;
+  disk(): ReadonlyMap<SharePath, Entry>;
+  replica(): Replica;
+  receivedBytes(): number;
+  duplicateBytes(): number;
+  notes(): readonly string[];
+};
+
+const storeHeadMs = 0.3;
+const applyMs = 1;
+
+export function createAgent(options: AgentOptions): SimAgent {
+  const { peer, clock, network, share, fault } = options;
+
+  // Durable.
+  const pages = new Map<Digest, Bytes>();
+  const blocks = new Set<Digest>();
+  const lostBlocks = new Set<Digest>();
+  const disk = new Map<SharePath, Entry>();
+  let applied: Applied | null = null;
+  let head: SignedHead | null = null;
+
+  // While it runs.
+  let incarnation = 0;
+  let isUp = false;
+  let replica = create();
+  let wakeMs = Number.POSITIVE_INFINITY;
+  const seenGossip = new Set<string>();
+  const cancelled = new Set<string>();
+
+  // Measured.
+  const appliedAt = new Map<number, number>();
+  const notes: string[] = [];
+  let receivedBytes = 0;
+  let duplicateBytes = 0;
+
+  function create(): Replica {
+    const random = options.random.fork();
+    const library = {
+      page: (digest: Digest) => pages.get(digest),
+      hasBlock: (digest: Digest) => blocks.has(digest),
+    };
+    return createReplica({ self: peer, writer: options.writer, applied, head, library, random: random.next });
+  }
+
+  /** Runs later, unless the agent was stopped meanwhile. */
+  function later(delayMs: number, happen: () => void): void {
+    const mine = incarnation;
+    clock.after(delayMs, () => {
+      if (isUp && incarnation === mine) happen();
+    });
+  }
+
+  function dispatch(event: Event): void {
+    if (!isUp) return;
+    for (const effect of replica.step(event, clock.nowMs())) perform(effect);
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send':
+        return send(effect.peer, effect.message);
+      case 'gossip':
+        return relay(effect.message);
+      case 'request': {
+        const { request } = effect;
+        const bytes = 20 + 33 * request.digests.length;
+        network.control(peer, effect.peer, bytes, () => {
+          options.agentOf(effect.peer)?.dispatch({ kind: 'requestReceived', peer, request });
+        });
+        return;
+      }
+      case 'cancel':
+        network.control(peer, effect.peer, 20, () =>
+          options.agentOf(effect.peer)?.dispatch({ kind: 'tick' }),
+        );
+        cancelled.add(`${effect.peer} ${effect.id}`);
+        return;
+      case 'serve':
+        return serve(effect.peer, effect.request);
+      case 'answer': {
+        const { answer } = effect;
+        network.control(peer, effect.peer, 20, () => {
+          const requester = options.agentOf(effect.peer);
+          if (answer.kind === 'busy') requester?.dispatch({ ...answer, peer });
+          else if (answer.kind === 'done') requester?.dispatch({ ...answer, peer });
+        });
+        return;
+      }
+      case 'storeHead':
+        return storeHead(effect.message, effect.inline);
+      case 'apply':
+        return apply(effect.head, effect.changes);
+      case 'wake':
+        wakeMs = effect.atMs;
+        later(effect.atMs - clock.nowMs(), () => {
+          if (wakeMs !== effect.atMs) return;
+          wakeMs = Number.POSITIVE_INFINITY;
+          dispatch({ kind: 'tick' });
+        });
+        return;
+      case 'note':
+        notes.push(effect.text);
+        return;
+      case 'assemble':
+      case 'strike':
+        return;
+    }
+  }
+
+  function send(to: PeerId, message: Message): void {
+    let said = message;
+    if (fault === 'boastful' && message.kind === 'status') said = { ...message, applied: message.head };
+    const bytes = said.kind === 'have' ? 20 + 33 * said.digests.length : said.kind === 'head' ? 400 : 40;
+    network.control(peer, to, bytes, () =>
+      options.agentOf(to)?.dispatch({ kind: 'message', peer, message: said }),
+    );
+  }
+
+  function relay(message: HeadMessage): void {
+    const { version, timeMs } = message.head.head;
+    const key = `${formatVersion(version)} ${message.head.head.root} ${timeMs}`;
+    if (seenGossip.has(key)) return;
+    seenGossip.add(key);
+    for (const to of options.gossipTo(peer)) {
+      network.gossip(peer, to, () => options.agentOf(to)?.gossiped(peer, message));
+    }
+  }
+
+  function storeHead(message: HeadMessage, inline: boolean): void {
+    const { version } = message.head.head;
+    if (head !== null && compareVersions(version, head.head.version) < 0) {
+      options.violated(
+        `${peer} stores head ${formatVersion(version)} after ${formatVersion(head.head.version)}`,
+      );
+    }
+    later(storeHeadMs, () => {
+      if (head === null || compareVersions(version, head.head.version) > 0) head = message.head;
+      dispatch({ kind: 'headStored', version, inlineApplied: inline && storeInline(message) });
+    });
+  }
+
+  function storeInline({ head: signed, operations }: HeadMessage): boolean {
+    if (operations === null) return false;
+    const tree = updateTree((digest) => pages.get(digest), operations.baseRoot, operations.edits, shareSalt);
+    if (tree.root !== signed.head.root) return false;
+    for (const [digest, bytes] of tree.pages) pages.set(digest, bytes);
+    for (const block of operations.blocks) blocks.add(fromUtf8(block) as Digest);
+    return true;
+  }
+
+  function apply(signed: SignedHead, changes: readonly Change[]): void {
+    const { version, root } = signed.head;
+    if (head === null || compareVersions(version, head.head.version) > 0) {
+      options.violated(`${peer} applies ${formatVersion(version)} before its head is stored`);
+    }
+    if (applied !== null && compareVersions(version, applied.version) < 0) {
+      options.violated(
+        `${peer} goes back from ${formatVersion(applied.version)} to ${formatVersion(version)}`,
+      );
+    }
+    later(applyMs, () => {
+      const lost = lostOf(changes);
+      if (lost.length > 0) {
+        for (const digest of lost) blocks.delete(digest);
+        return dispatch({ kind: 'applyFailed', version, lost, retryMs: 0 });
+      }
+      for (const { path, after } of changes) {
+        if (after === null) disk.delete(path);
+        else disk.set(path, after);
+      }
+      applied = { version, root };
+      if (!appliedAt.has(version.sequence)) appliedAt.set(version.sequence, clock.nowMs());
+      dispatch({ kind: 'applied', version, root });
+    });
+  }
+
+  function lostOf(changes: readonly Change[]): Digest[] {
+    const lost: Digest[] = [];
+    for (const { after } of changes) {
+      if (after?.kind !== 'file' || after.content.kind === 'empty') continue;
+      const refs =
+        after.content.kind === 'block'
+          ? [after.content]
+          : iterateBlocks((digest) => pages.get(digest), after.content.digest, after.size);
+      for (const { digest } of refs) {
+        if (lostBlocks.has(digest)) lost.push(digest);
+        else if (!blocks.has(digest)) options.violated(`${peer} applies without block ${digest.slice(0, 8)}`);
+      }
+    }
+    return lost;
+  }
+
+  /** Blocks of one request, one after another, as a stream of its own. */
+  function serve(to: PeerId, request: BlockRequest): void {
+    if (fault === 'silent') return;
+    let sentBytes = 0;
+    let at = 0;
+    const next = (): void => {
+      const requester = options.agentOf(to);
+      const digest = request.digests[at];
+      at += 1;
+      if (
+        digest === undefined ||
+        requester === undefined ||
+        !network.isConnected(peer, to) ||
+        requester.hasCancelled(peer, request.id)
+      ) {
+        network.control(peer, to, 8, () =>
+          options.agentOf(to)?.dispatch({ kind: 'done', peer, id: request.id }),
+        );
+        return dispatch({ kind: 'served', peer: to, id: request.id, bytes: sentBytes });
+      }
+      const isHere =
+        (request.plane === 'page' ? pages.has(digest) : blocks.has(digest)) && !lostBlocks.has(digest);
+      if (!isHere) {
+        network.control(peer, to, 40, () => {
+          options.agentOf(to)?.dispatch({ kind: 'missing', peer, id: request.id, digest });
+        });
+        return next();
+      }
+      const bytes = share.lengthOf(digest);
+      sentBytes += bytes;
+      const arrived = () =>
+        options
+          .agentOf(to)
+          ?.received({ from: peer, id: request.id, digest, isTrue: fault !== 'wrong-bytes' });
+      network.bulk({ from: peer, to, bytes, sent: () => later(0, next), arrived });
+    };
+    next();
+  }
+
+  function received({
+    from,
+    id,
+    digest,
+    isTrue,
+  }: {
+    from: PeerId;
+    id: number;
+    digest: Digest;
+    isTrue: boolean;
+  }): void {
+    if (!isUp) return;
+    const bytes = share.lengthOf(digest);
+    receivedBytes += bytes;
+    if (!isTrue) return dispatch({ kind: 'wrongBytes', peer: from, id, digest });
+    if (blocks.has(digest) || pages.has(digest)) duplicateBytes += bytes;
+    lostBlocks.delete(digest);
+    const page = share.page(digest);
+    if (page === undefined) blocks.add(digest);
+    else pages.set(digest, page);
+    dispatch({ kind: 'stored', peer: from, id, digest, bytes });
+  }
+
+  return {
+    peer,
+    fault,
+    isUp: () => isUp,
+    start() {
+      isUp = true;
+      replica = create();
+      wakeMs = Number.POSITIVE_INFINITY;
+      dispatch({ kind: 'tick' });
+    },
+    stop() {
+      isUp = false;
+      incarnation += 1;
+      cancelled.clear();
+      seenGossip.clear();
+    },
+    dispatch,
+    gossiped(from, message) {
+      if (!isUp) return;
+      relay(message);
+      dispatch({ kind: 'headGossiped', peer: from, message });
+    },
+    publish({ message, newPages, newBlocks, newBytes }) {
+      const { version, root } = message.head.head;
+      for (const digest of newPages) {
+        const bytes = share.page(digest);
+        if (bytes !== undefined) pages.set(digest, bytes);
+      }
+      for (const digest of newBlocks) blocks.add(digest);
+      head = message.head;
+      applied = { version, root };
+      appliedAt.set(version.sequence, clock.nowMs());
+      dispatch({ kind: 'published', message, newBlocks, newBytes });
+    },
+    lose(digests) {
+      for (const digest of digests) lostBlocks.add(digest);
+    },
+    appliedAtMs: (sequence) => appliedAt.get(sequence),
+    disk: () => disk,
+    replica: () => replica,
+    receivedBytes: () => receivedBytes,
+    duplicateBytes: () => duplicateBytes,
+    notes: () => notes,
+    received,
+    hasCancelled: (from, id) => cancelled.has(`${from} ${id}`),
+  };
+}
