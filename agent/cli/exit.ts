@@ -31,6 +31,14 @@ export function exitCodeOf(error: unknown): number {
   }
 }
 
+/** What `--json` prints where there is nothing else to print. */
+export function failureDocument(error: unknown): {
+  readonly error: { readonly code: string; readonly message: string };
+} {
+  const code = error instanceof P2psyncError ? error.code : 'internal';
+  return { error: { code, message: messageOf(error) } };
+}
+
 /** One line without its end; with `verbose` the stack and the causes below it. */
 export function complaintOf(error: unknown, options: { readonly verbose: boolean }): string {
   const line = `p2psync: ${printable(messageOf(error).replace(/\s*\n\s*/g, ' '))}`;

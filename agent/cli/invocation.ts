@@ -1,6 +1,6 @@
 /** One call of one command: its flags, where it writes, and the agent it speaks to. */
 import { resolve } from 'node:path';
-import { P2psyncError } from '../base/errors.ts';
+import { messageOf, P2psyncError } from '../base/errors.ts';
 import { resolveHome } from '../daemon/config-home.ts';
 import type { AgentApi } from '../http/api.ts';
 import { connectAgent } from '../http/client.ts';
@@ -22,6 +22,8 @@ export type Invocation = {
   readonly agent: AgentApi;
   has(flag: string): boolean;
   text(flag: string): string | undefined;
+  /** The flag's value as `parse` reads it. @throws {P2psyncError} usage, naming the flag. */
+  parsed<Value>(flag: string, parse: (text: string) => Value): Value | undefined;
   /** A whole number. @throws {P2psyncError} usage. */
   count(flag: string, least: number): number | undefined;
   argument(index: number): string | undefined;
@@ -71,6 +73,15 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
     agent: connectAgent(socketPath),
     has: (flag) => flags.has(flag),
     text,
+    parsed(flag, parse) {
+      const value = text(flag);
+      if (value === undefined) return undefined;
+      try {
+        return parse(value);
+      } catch (error) {
+        throw new P2psyncError('usage', `--${flag}: ${messageOf(error)}`, {}, { cause: error });
+      }
+    },
     count(flag, least) {
       const value = text(flag);
       if (value === undefined) return undefined;

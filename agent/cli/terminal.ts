@@ -19,6 +19,7 @@ export type Terminal = {
   readonly cwd: string;
   readonly uid: number;
   readonly userHome: string;
+  readonly nodeVersion: string;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
 };

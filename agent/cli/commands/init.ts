@@ -1,5 +1,6 @@
 /** `init`: a new share over a directory, with this agent as its writer. Through the agent where one runs. */
 import { printable } from '../../base/printable.ts';
+import { parseName } from '../../daemon/config-values.ts';
 import type { InitRequest } from '../../http/api.ts';
 import { isAgentRunning } from '../../http/client.ts';
 import { exitCodes } from '../exit.ts';
@@ -7,7 +8,7 @@ import type { Invocation } from '../invocation.ts';
 import { agentSettings } from './settings.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
-  const share = invocation.text('share');
+  const share = invocation.parsed('share', parseName);
   const request: InitRequest = {
     directory: invocation.absolute(invocation.argument(0) ?? ''),
     ...(share === undefined ? {} : { share }),

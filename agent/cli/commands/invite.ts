@@ -11,7 +11,7 @@ export async function run(invocation: Invocation): Promise<number> {
   const request: InviteRequest = {
     ...invocation.share(),
     role: roleOf(invocation.text('role')),
-    expiresMs: Math.max(1, parseDuration(invocation.text('expires') ?? '24h')),
+    expiresMs: Math.max(1, invocation.parsed('expires', parseDuration) ?? parseDuration('24h')),
     uses: invocation.count('uses', 1) ?? 1,
   };
   const running = await isAgentRunning(invocation.socketPath);

@@ -6,12 +6,10 @@ export type AgentSettings = { readonly name?: string; readonly listen?: string; 
 
 /** @throws {P2psyncError} usage. */
 export function agentSettings(invocation: Invocation): AgentSettings {
-  const name = invocation.text('name');
-  const listen = invocation.text('listen');
+  const name = invocation.parsed('name', parseName);
+  const listen = invocation.parsed('listen', parseListenAddress);
   const http = invocation.text('http');
-  if (name !== undefined) parseName(name);
-  if (listen !== undefined) parseListenAddress(listen);
-  if (http !== undefined) parseHostPortOrOff(http);
+  invocation.parsed('http', parseHostPortOrOff);
   return {
     ...(name === undefined ? {} : { name }),
     ...(listen === undefined ? {} : { listen }),

@@ -21,7 +21,7 @@ export async function run(invocation: Invocation): Promise<number> {
       ...(version === undefined ? {} : { version }),
       ...(all ? { all } : {}),
       ...(peers === undefined ? {} : { peers }),
-      timeoutMs: parseDuration(timeout),
+      timeoutMs: invocation.parsed('timeout', parseDuration) ?? parseDuration(timeout),
     },
     { signal: invocation.terminal.signal },
   );

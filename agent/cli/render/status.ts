@@ -51,8 +51,13 @@ export function renderStatus(report: StatusReport, options: TableOptions): reado
 }
 
 function renderShare(share: ShareReport, options: TableOptions): readonly string[] {
-  const title = titled(share.name, `${share.state}  ${share.role} of ${printable(share.path)}`, options);
-  const lines = [title.replace(share.state, paint(share.state, stateColor(share.state), options.color))];
+  const state = paint(share.state, stateColor(share.state), options.color);
+  const lines = [
+    titled(share.name, `${share.role} of ${printable(share.path)}`, options, {
+      text: state,
+      width: share.state.length,
+    }),
+  ];
   const field = (name: string, value: string): void => {
     const shown = fitted(`  ${name.padEnd(9)} ${value}`, options);
     lines.push(options.color ? shown.replace(name, paint(name, 'dim', true)) : shown);
@@ -96,10 +101,17 @@ function isBusy(share: ShareReport): boolean {
   return share.state === 'syncing' || files + bytes + blocks > 0;
 }
 
-/** The name stands out; both together fit the width. */
-function titled(name: string, rest: string, options: TableOptions): string {
+/** The name stands out, then `mark` (painted, of that many columns); the rest is cut to what is left of the width. */
+function titled(
+  name: string,
+  rest: string,
+  options: TableOptions,
+  mark?: { readonly text: string; readonly width: number },
+): string {
   const shown = printable(name);
-  return `${paint(shown, 'bold', options.color)}  ${shorten(rest, Math.max(10, options.width - widthOf(shown) - 2), 'end')}`;
+  const taken = widthOf(shown) + 2 + (mark === undefined ? 0 : mark.width + 2);
+  const parts = [paint(shown, 'bold', options.color), ...(mark === undefined ? [] : [mark.text])];
+  return [...parts, shorten(rest, Math.max(10, options.width - taken), 'end')].join('  ');
 }
 
 function fitted(line: string, options: TableOptions): string {
