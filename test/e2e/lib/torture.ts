@@ -19,16 +19,19 @@ import {
   writeSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const isRoot = process.getuid?.() === 0;
 
-/** Fills the directory with what must arrive exactly. Times come last: what is made in a directory moves its time. */
-export function buildTortureTree(top: string): void {
+/**
+ * Fills the directory with what must arrive exactly, and `outside`, which links lead to and nobody may touch. Times come
+ * last: what is made in a directory moves its time.
+ */
+export function buildTortureTree(top: string, outside: string): void {
   makeNames(join(top, 'names'));
   makeDeep(join(top, 'deep'));
   makeModes(join(top, 'modes'));
-  makeLinks(join(top, 'links'));
+  makeLinks(join(top, 'links'), outside);
   makeHardLinks(join(top, 'hard'));
   makeSizes(join(top, 'sizes'));
   makeSparse(join(top, 'sparse'));
@@ -166,7 +169,9 @@ function closeDirectories(top: string): void {
   }
 }
 
-function makeLinks(top: string): void {
+function makeLinks(top: string, outside: string): void {
+  mkdirSync(outside, { recursive: true });
+  writeFileSync(join(outside, 'file'), 'not ours');
   mkdirSync(join(top, 'directory', 'inner'), { recursive: true });
   writeFileSync(join(top, 'file'), 'target');
   writeFileSync(join(top, 'directory', 'inner', 'file'), 'inner');
@@ -177,9 +182,10 @@ function makeLinks(top: string): void {
     ['to link', 'to file'],
     ['dangling', 'nowhere'],
     ['to itself', 'to itself'],
-    ['absolute', '/etc/hostname'],
-    ['absolute directory', '/etc'],
-    ['above the tree', '../../../../../../etc/passwd'],
+    ['absolute', join(outside, 'file')],
+    ['absolute directory', outside],
+    ['above the tree', relative(top, join(outside, 'file'))],
+    ['directory above the tree', relative(top, outside)],
     ['up and back', '../links/file'],
     ['dot', '.'],
     ['odd \n target', 'new\nline and "quotes"'],

@@ -1,0 +1,168 @@
+/** The commands that people and scripts use on a running mesh: fields, lines and exit codes of the contract. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Agent, converged, withMesh } from './lib/mesh.ts';
+
+function furnish(top: string): void {
+  mkdirSync(join(top, 'dir'));
+  writeFileSync(join(top, 'dir', 'inner'), 'inner');
+  writeFileSync(join(top, 'top file'), 'top');
+}
+
+function jsonOf(text: string): unknown {
+  return JSON.parse(text);
+}
+
+async function twoAgents(check: (writer: Agent, replica: Agent) => Promise<void>): Promise<void> {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.writer(furnish);
+    const replica = await mesh.replica('one');
+    await Promise.all([writer.start(), replica.start()]);
+    await converged(writer, [replica]);
+    await writer.must(['wait', '--all', '--timeout', '30s']);
+    await check(writer, replica);
+  });
+}
+
+test('status, peers and wait say where everybody is', async () => {
+  await twoAgents(async (writer, replica) => {
+    const share = await writer.status();
+    assert.is(share.name, 'www');
+    assert.is(share.role, 'writer');
+    assert.is(share.state, 'in-sync');
+    assert.is(share.files, 2);
+    assert.is(share.bytes, 8);
+    assert.is(share.membersKnown, 2);
+    assert.is(share.membersAtHead, 2);
+    assert.match(share.applied?.root ?? '', /^[0-9a-f]{64}$/);
+    const followed = await replica.status();
+    assert.is(followed.role, 'replica');
+    assert.equal(followed.applied, share.applied);
+
+    const [peer, ...others] = await writer.peers();
+    assert.equal(others, []);
+    assert.is(peer?.name, 'one');
+    assert.is(peer?.connected, true);
+    assert.equal(peer?.applied, share.applied);
+    const version = `${share.applied?.epoch}.${share.applied?.sequence}`;
+    assert.match(
+      await writer.must(['peers']),
+      new RegExp(`2 of 2 at version ${version.replace('.', '\\.')}`),
+    );
+
+    for (const args of [
+      ['--all'],
+      ['--peers', '1'],
+      ['--version', version],
+      ['--version', String(share.applied?.sequence)],
+    ]) {
+      assert.is((await replica.command(['wait', ...args, '--timeout', '20s'])).code, 0, args.join(' '));
+    }
+    const future = `${share.applied?.epoch}.${(share.applied?.sequence ?? 0) + 1000}`;
+    assert.is((await replica.command(['wait', '--version', future, '--timeout', '1s'])).code, 3);
+    assert.is((await replica.command(['wait', '--peers', '5', '--timeout', '1s'])).code, 3);
+  });
+});
+
+test('wait --all returns only when the change is on the replica', async () => {
+  await twoAgents(async (writer, replica) => {
+    for (let round = 0; round < 5; round += 1) {
+      const before = (await writer.status()).applied?.sequence ?? 0;
+      writeFileSync(join(writer.directory, 'page'), `round ${round}`);
+      await writer.must(['wait', '--version', String(before + 1), '--all', '--timeout', '30s']);
+      assert.is(readFileSync(join(replica.directory, 'page'), 'utf8'), `round ${round}`);
+    }
+  });
+});
+
+test('ls and diff read the signed tree, and diff --disk tells it from the disk', async () => {
+  await twoAgents(async (writer, replica) => {
+    assert.equal((await replica.must(['ls'])).trim().split('\n').sort(), ['dir', 'top file'].sort());
+    assert.ok((await replica.must(['ls', 'dir'])).includes('inner'));
+    assert.ok((await replica.must(['ls', '--recursive'])).includes('dir/inner'));
+    assert.is((await replica.command(['ls', 'no such path'])).code, 1);
+
+    const from = (await writer.status()).applied;
+    writeFileSync(join(writer.directory, 'added'), 'added');
+    writeFileSync(join(writer.directory, 'top file'), 'changed');
+    await converged(writer, [replica]);
+    await writer.must(['wait', '--all', '--timeout', '30s']);
+    const to = (await writer.status()).applied;
+    const changed = await replica.must([
+      'diff',
+      `${from?.epoch}.${from?.sequence}`,
+      `${to?.epoch}.${to?.sequence}`,
+    ]);
+    assert.ok(changed.includes('added') && changed.includes('top file'), changed);
+    assert.not.ok(changed.includes('inner'), changed);
+
+    assert.is((await writer.command(['diff', '--disk'])).code, 0);
+  });
+});
+
+test('verify finds what is not as it was signed, and --repair heals it', async () => {
+  await twoAgents(async (_, replica) => {
+    assert.is((await replica.command(['verify'])).code, 0);
+    await replica.must(['pause']);
+    writeFileSync(join(replica.directory, 'top file'), 'TOP');
+    const found = await replica.command(['verify']);
+    assert.is(found.code, 4, found.stdout + found.stderr);
+    assert.ok(found.stdout.includes('top file'), found.stdout);
+    assert.is((await replica.command(['verify', 'dir'])).code, 0);
+    await replica.must(['resume']);
+    assert.is((await replica.command(['verify', '--repair'])).code, 0);
+    assert.is(readFileSync(join(replica.directory, 'top file'), 'utf8'), 'top');
+  });
+});
+
+test('--json prints one document on stdout, whatever the command', async () => {
+  await twoAgents(async (writer) => {
+    for (const args of [
+      ['status'],
+      ['peers'],
+      ['history'],
+      ['members'],
+      ['ls'],
+      ['diff'],
+      ['verify'],
+      ['wait'],
+      ['doctor'],
+    ]) {
+      const { stdout, stderr } = await writer.command([...args, '--json']);
+      try {
+        jsonOf(stdout);
+      } catch (error) {
+        throw new Error(`${args.join(' ')} --json printed ${JSON.stringify(stdout)} (${stderr})`, {
+          cause: error,
+        });
+      }
+    }
+  });
+});
+
+test('a second agent on the same home is refused by name and pid', async () => {
+  await twoAgents(async (writer) => {
+    const { code, stderr } = await writer.command(['run']);
+    assert.is(code, 1);
+    const pid = readFileSync(join(writer.home, 'agent.pid'), 'utf8').split(' ')[0] ?? '';
+    assert.ok(stderr.includes(pid) && stderr.includes(writer.home), stderr);
+  });
+});
+
+test('a replica that is removed is shut out, and the others go on', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.writer(furnish);
+    const stays = await mesh.replica('stays');
+    const goes = await mesh.replica('goes');
+    await Promise.all(mesh.agents.map((agent) => agent.start()));
+    await converged(writer, [stays, goes]);
+    await writer.must(['remove', 'goes']);
+    writeFileSync(join(writer.directory, 'secret'), 'for members only');
+    await converged(writer, [stays]);
+    assert.throws(() => readFileSync(join(goes.directory, 'secret')));
+  });
+});
+
+test.run();
