@@ -1,0 +1,89 @@
+/** Generators and examples of what agents say, for the tests of control frames and gossip. */
+import * as fc from 'fast-check';
+import { digestOf } from '../../agent/core/digest.ts';
+import type { Edit, Entry, Owner } from '../../agent/core/entry.ts';
+import { signHead } from '../../agent/core/head.ts';
+import { comparePaths, parsePath } from '../../agent/core/path.ts';
+import type { HeadMessage, Message, Operations } from '../../agent/swarm/messages.ts';
+import { digests, exampleHead, heads, record, versions, writer } from '../core/documents.ts';
+
+const owner: Owner = { uid: 33, gid: 33, user: 'www-data', group: 'www-data' };
+
+const paths = fc.stringMatching(/^[a-zé🙂]{1,4}(\/[a-z]{1,4}){0,2}$/u).map(parsePath);
+
+const entries: fc.Arbitrary<Entry> = fc.oneof(
+  record({
+    kind: fc.constant('directory' as const),
+    path: paths,
+    mode: fc.nat(0o7777),
+    owner: fc.constant(owner),
+    mtimeUs: fc.integer(),
+  }),
+  record({
+    kind: fc.constant('file' as const),
+    path: paths,
+    mode: fc.nat(0o7777),
+    owner: fc.constant(owner),
+    mtimeUs: fc.integer(),
+    size: fc.integer({ min: 1, max: 65_536 }),
+    sparse: fc.constant(false),
+    content: record({ kind: fc.constant('block' as const), digest: digests }),
+  }),
+);
+
+const edits: fc.Arbitrary<Edit> = fc.oneof(
+  paths.map((path) => ({ path, entry: null })),
+  entries.map((entry) => ({ path: entry.path, entry })),
+);
+
+export const operations: fc.Arbitrary<Operations> = record({
+  base: versions,
+  baseRoot: digests,
+  edits: fc
+    .uniqueArray(edits, { selector: (edit) => edit.path, maxLength: 6 })
+    .map((list) => [...list].sort((left, right) => comparePaths(left.path, right.path))),
+  blocks: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 }),
+});
+
+export const headMessages: fc.Arbitrary<HeadMessage> = record({
+  kind: fc.constant('head' as const),
+  head: heads.map((head) => signHead(head, writer)),
+  operations: fc.option(operations),
+});
+
+export const messages: fc.Arbitrary<Message> = fc.oneof(
+  headMessages,
+  record({
+    kind: fc.constant('status' as const),
+    applied: fc.option(versions),
+    head: fc.option(versions),
+    rosterVersion: fc.maxSafeNat(),
+  }),
+  record({ kind: fc.constant('have' as const), digests: fc.array(digests, { maxLength: 5 }) }),
+  record({ kind: fc.constant('paused' as const), paused: fc.boolean() }),
+);
+
+export const exampleFile: Entry = {
+  kind: 'file',
+  path: parsePath('www/index.html'),
+  mode: 0o644,
+  owner,
+  mtimeUs: 1_767_225_600_000_000,
+  size: 5,
+  sparse: false,
+  content: { kind: 'block', digest: digestOf(Buffer.from('hello')) },
+};
+
+export const exampleHeadMessage: HeadMessage = {
+  kind: 'head',
+  head: signHead(exampleHead, writer),
+  operations: {
+    base: { epoch: 1, sequence: 41 },
+    baseRoot: digestOf(Uint8Array.of(3)),
+    edits: [
+      { path: parsePath('old'), entry: null },
+      { path: exampleFile.path, entry: exampleFile },
+    ],
+    blocks: [new Uint8Array(Buffer.from('hello'))],
+  },
+};
