@@ -4,7 +4,7 @@ import type { Bytes } from '../../agent/base/bytes.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { Host, HostHandlers, HostOptions } from '../../agent/net/host.ts';
 import { startHost } from '../../agent/net/host.ts';
-import type { BlockAnswer, BlockRequest } from '../../agent/swarm/messages.ts';
+import type { BlockAnswer, SharedRequest } from '../../agent/swarm/messages.ts';
 
 export type Recorded =
   | {
@@ -15,7 +15,7 @@ export type Recorded =
     }
   | { readonly kind: 'disconnected'; readonly peer: PeerId; readonly reason: string }
   | { readonly kind: 'control'; readonly peer: PeerId; readonly frame: Bytes }
-  | { readonly kind: 'request'; readonly peer: PeerId; readonly request: BlockRequest }
+  | { readonly kind: 'request'; readonly peer: PeerId; readonly request: SharedRequest }
   | { readonly kind: 'cancelled'; readonly peer: PeerId; readonly id: number }
   | { readonly kind: 'answer'; readonly peer: PeerId; readonly answer: BlockAnswer }
   | { readonly kind: 'lost'; readonly peer: PeerId }
