@@ -1,11 +1,30 @@
 /** Generators and examples of what agents say, for the tests of control frames and gossip. */
 import * as fc from 'fast-check';
 import { digestOf } from '../../agent/core/digest.ts';
+import type { SignedBytes } from '../../agent/core/document.ts';
 import type { Edit, Entry, Owner } from '../../agent/core/entry.ts';
+import { signGrant } from '../../agent/core/grant.ts';
 import { signHead } from '../../agent/core/head.ts';
 import { comparePaths, parsePath } from '../../agent/core/path.ts';
+import { signStatement } from '../../agent/core/statement.ts';
 import type { HeadMessage, Message, Operations } from '../../agent/swarm/messages.ts';
-import { digests, exampleHead, heads, record, versions, writer } from '../core/documents.ts';
+import type { BulkFrame } from '../../agent/wire/bulk.ts';
+import type { ControlFrame } from '../../agent/wire/frames.ts';
+import {
+  authority,
+  digests,
+  exampleGrant,
+  exampleHead,
+  exampleStatement,
+  heads,
+  invited,
+  record,
+  replica,
+  share,
+  versions,
+  writer,
+  writerCertificate,
+} from '../core/documents.ts';
 
 const owner: Owner = { uid: 33, gid: 33, user: 'www-data', group: 'www-data' };
 
@@ -87,3 +106,66 @@ export const exampleHeadMessage: HeadMessage = {
     blocks: [new Uint8Array(Buffer.from('hello'))],
   },
 };
+
+export const exampleStatementMessage = signStatement(exampleStatement, replica);
+
+/** One of each kind of control frame and of message. */
+export const exampleControl: readonly ControlFrame[] = [
+  {
+    kind: 'hello',
+    protocol: 1,
+    agentVersion: '0.1.0',
+    name: 'web2',
+    addresses: ['web2:8873'],
+    shares: [{ share, certificate: invited(replica, 'web2'), rosterVersion: 3, grantEpoch: 1 }],
+  },
+  { kind: 'welcome', shares: [{ share, rosterVersion: 4, grantEpoch: 1 }] },
+  { kind: 'refused', share, code: 'revoked', text: 'web2 was removed' },
+  { kind: 'grant', share, document: documentOf(signGrant(exampleGrant, authority)) },
+  { kind: 'roster', share, document: { body: Uint8Array.of(1, 2), signature: Uint8Array.of(3) } },
+  { kind: 'introduce', share, certificate: writerCertificate, addresses: ['origin:8873'] },
+  { kind: 'share', share, message: exampleHeadMessage },
+  {
+    kind: 'share',
+    share,
+    message: {
+      kind: 'status',
+      applied: { epoch: 1, sequence: 41 },
+      head: { epoch: 1, sequence: 42 },
+      rosterVersion: 4,
+    },
+  },
+  { kind: 'share', share, message: { kind: 'status', applied: null, head: null, rosterVersion: 0 } },
+  { kind: 'share', share, message: { kind: 'have', digests: [exampleHead.root] } },
+  { kind: 'share', share, message: { kind: 'paused', paused: true } },
+  { kind: 'ping', id: 1 },
+  { kind: 'pong', id: 1 },
+  { kind: 'goodbye', reason: 'stopping' },
+  { kind: 'statement', statement: exampleStatementMessage },
+];
+
+/** One of each kind of bulk frame. */
+export const exampleBulk: readonly BulkFrame[] = [
+  { kind: 'request', request: { id: 7, share, plane: 'page', digests: [exampleHead.root] } },
+  {
+    kind: 'request',
+    request: { id: 8, share, plane: 'block', digests: [digestOf(Buffer.from('hello')), exampleHead.root] },
+  },
+  { kind: 'cancel', id: 7 },
+  {
+    kind: 'answer',
+    answer: {
+      kind: 'block',
+      id: 8,
+      digest: digestOf(Buffer.from('hello')),
+      bytes: new Uint8Array(Buffer.from('hello')),
+    },
+  },
+  { kind: 'answer', answer: { kind: 'missing', id: 8, digest: exampleHead.root } },
+  { kind: 'answer', answer: { kind: 'busy', id: 9, retryMs: 250 } },
+  { kind: 'answer', answer: { kind: 'done', id: 8 } },
+];
+
+function documentOf({ body, signature }: SignedBytes): SignedBytes {
+  return { body, signature };
+}
