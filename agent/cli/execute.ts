@@ -1,11 +1,6 @@
 /** A command line from its words to its exit code. Loads the one command that is asked for. */
-import { existsSync } from 'node:fs';
-import { enableCompileCache } from 'node:module';
-import { join } from 'node:path';
 import { P2psyncError, systemCode } from '../base/errors.ts';
 import { complaintOf, exitCodeOf, exitCodes, failureDocument } from './exit.ts';
-import { commandHelp, generalHelp } from './help.ts';
-import { createInvocation } from './invocation.ts';
 import { parseCommandLine } from './parse.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -38,6 +33,7 @@ async function perform(words: readonly string[], terminal: Terminal): Promise<nu
   const parsed = parseCommandLine(words);
   const { command, globals } = parsed;
   if (globals.has('help')) {
+    const { commandHelp, generalHelp } = await import('./help.ts');
     await terminal.write(command === undefined ? generalHelp() : commandHelp(command));
     return exitCodes.done;
   }
@@ -47,13 +43,6 @@ async function perform(words: readonly string[], terminal: Terminal): Promise<nu
     return exitCodes.done;
   }
   if (command === undefined) throw new P2psyncError('usage', 'no command given; see p2psync --help');
-  const invocation = createInvocation(parsed, terminal);
-  cacheCompiledCode(invocation.home);
-  const { run } = await command.load();
-  return await run(invocation);
-}
-
-/** In the home, which is private: whoever can write the cache can run code. */
-function cacheCompiledCode(home: string): void {
-  if (existsSync(join(home, 'config.toml'))) enableCompileCache(join(home, 'compile-cache'));
+  const [{ createInvocation }, { run }] = await Promise.all([import('./invocation.ts'), command.load()]);
+  return await run(createInvocation(parsed, terminal));
 }

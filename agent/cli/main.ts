@@ -1,16 +1,19 @@
 #!/usr/bin/env node
 /** Where the program begins and ends: the only file that touches `process`. */
 import { once } from 'node:events';
+import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { execute } from './execute.ts';
-import { exitCodes } from './exit.ts';
+import { join } from 'node:path';
 import type { Terminal } from './terminal.ts';
+
+/** 128 and the number of SIGINT, as shells have it. */
+const interrupted = 130;
 
 function createTerminal(): Terminal {
   const stop = new AbortController();
   const onSignal = (): void => {
     // Asked twice, somebody is in a hurry.
-    if (stop.signal.aborted) process.exit(exitCodes.interrupted);
+    if (stop.signal.aborted) process.exit(interrupted);
     stop.abort();
   };
   process.on('SIGINT', onSignal);
@@ -51,4 +54,11 @@ function createTerminal(): Terminal {
   };
 }
 
+// Within the package, never in a common directory: who can write the cache can run code. Where it cannot be made it is off.
+const packageDirectory = join(
+  import.meta.dirname,
+  import.meta.filename.endsWith('.ts') ? '../..' : '../../..',
+);
+enableCompileCache(join(packageDirectory, 'node_modules/.cache/p2psync'));
+const { execute } = await import('./execute.ts');
 process.exitCode = await execute(process.argv.slice(2), createTerminal());

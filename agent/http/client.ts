@@ -1,10 +1,14 @@
 /** The `AgentApi` of an agent that runs on this machine, over its control socket. One connection a call; keeps nothing open. */
-import { type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { type ErrorCode, P2psyncError, systemCode } from '../base/errors.ts';
 import { httpAnswerBytesMax, httpLineBytesMax } from '../base/limits.ts';
 import type { AgentApi, AgentEvent } from './api.ts';
 import { openSocketPath } from './socket-path.ts';
+
+// Imported, node:http also loads its WebSocket client, which costs more than a whole `p2psync status` (60 ms).
+const { request }: typeof import('node:http') = createRequire(import.meta.url)('node:http');
 
 /**
  * Calls throw what the agent threw, and `not-running` where nobody listens on the socket, `permission` where it is

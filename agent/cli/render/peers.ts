@@ -8,9 +8,9 @@ import { paint } from './text.ts';
 
 const columns: readonly Column[] = [
   { title: 'name', least: 8, importance: 12 },
-  { title: 'id', least: 7, importance: 2, shorten: 'start' },
+  { title: 'id', least: 9, importance: 1, shorten: 'start' },
   { title: 'role', importance: 8 },
-  { title: 'address', least: 15, importance: 1 },
+  { title: 'address', least: 15, importance: 2 },
   { title: 'state' },
   { title: 'version', align: 'right', importance: 11 },
   { title: 'lag', align: 'right', importance: 10 },

@@ -15,23 +15,39 @@ export function paint(text: string, color: Color | undefined, enabled: boolean):
   return enabled && color !== undefined && text !== '' ? `\x1b[${codes[color]}m${text}\x1b[0m` : text;
 }
 
-const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-const wide =
-  /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}]|[\u{20000}-\u{3fffd}])/u;
-const ascii = /^[\x20-\x7e]*$/;
+// Made when a text needs it: loading the tables of Unicode takes longer than a whole `status`.
+let segmenter: Intl.Segmenter | undefined;
+let widePattern: RegExp | undefined;
+
+/** What a reader takes for one character each. */
+function graphemesOf(text: string): readonly string[] {
+  if (isNarrow(text)) return [...text];
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
+  return [...segmenter.segment(text)].map(({ segment }) => segment);
+}
+
+/** One column for each code unit. */
+function isNarrow(text: string): boolean {
+  return /^[\x20-\x7e…]*$/.test(text);
+}
+
+/** East Asian wide characters and emoji. */
+function isWide(grapheme: string): boolean {
+  widePattern ??=
+    /^(?:\p{Emoji_Presentation}|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}]|[\u{20000}-\u{3fffd}])/u;
+  return widePattern.test(grapheme);
+}
 
 /** Columns that the text takes; it holds no control characters. */
 export function widthOf(text: string): number {
-  if (ascii.test(text)) return text.length;
-  let width = 0;
-  for (const { segment } of graphemes.segment(text)) width += wide.test(segment) ? 2 : 1;
-  return width;
+  if (isNarrow(text)) return text.length;
+  return graphemesOf(text).reduce((width, grapheme) => width + (isWide(grapheme) ? 2 : 1), 0);
 }
 
 /** At most `width` columns; what is left out at the end, or at the start, becomes `…`. */
 export function shorten(text: string, width: number, side: 'start' | 'end'): string {
   if (widthOf(text) <= width) return text;
-  const segments = [...graphemes.segment(text)].map(({ segment }) => segment);
+  const segments = [...graphemesOf(text)];
   if (side === 'start') segments.reverse();
   const kept: string[] = [];
   let left = width - 1;
