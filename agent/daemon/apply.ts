@@ -2,7 +2,7 @@
  * Brings the share's directory from one tree to another: plans, commits, and stores the outcome in the index,
  * all behind the share's gate. The daemon's only way to write inside a share.
  */
-import type { Logger } from 'pino';
+
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
@@ -17,6 +17,7 @@ import type { Owners } from '../disk/owner.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
 import { asEntry, asFound, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
+import type { Log } from './log.ts';
 import { type Applied, readApplied, writeApplied } from './state.ts';
 
 export type ApplierPorts = {
@@ -28,7 +29,7 @@ export type ApplierPorts = {
   readonly options: () => CommitOptions;
   /** Throws where the directory is not the share's, for example because its file system is not mounted. */
   readonly checkDirectory: () => Promise<void>;
-  readonly log: Logger;
+  readonly log: Log;
 };
 
 export type Outcome =

@@ -3,7 +3,7 @@
  * or stages them and tells the machine; answers requests from the index, the live files and staging. Decides
  * neither what is asked of whom nor who is served when.
  */
-import type { Logger } from 'pino';
+
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf } from '../base/errors.ts';
 import { contentPendingBytesMax, serveReadMs } from '../base/limits.ts';
@@ -14,12 +14,13 @@ import type { Stage } from '../disk/stage.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { Event } from '../swarm/events.ts';
 import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
+import type { Log } from './log.ts';
 
 export type ContentPorts = {
   readonly store: ShareStore;
   readonly reader: Reader;
   readonly stage: Stage;
-  readonly log: Logger;
+  readonly log: Log;
   readonly feed: (event: Event) => void;
   readonly answer: (peer: PeerId, answer: BlockAnswer) => Promise<void>;
   /** Staging failed, for want of space or otherwise; null: it works again. */

@@ -42,5 +42,5 @@ export async function openDisk(root: string, config: ShareConfig): Promise<Share
 
 /** `USER:GROUP` of the configuration. */
 export function ownerPolicy(rule: ShareConfig['owner']): OwnerPolicy {
-  return rule;
+  return rule.kind === 'fixed' ? { user: rule.user, group: rule.group } : rule.kind;
 }

@@ -2,7 +2,7 @@
  * On a replica: what a person or a program changed in the share is no news but drift. Tells changes that leave
  * everything as the tree has it from those that do not, and puts strays aside; never fetches anything.
  */
-import type { Logger } from 'pino';
+
 import type { Bytes } from '../base/bytes.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Change, FileEntry } from '../core/entry.ts';
@@ -15,6 +15,7 @@ import type { IndexEdit, ShareStore } from '../store/share-store.ts';
 import type { Applier } from './apply.ts';
 import { asEntry, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
+import type { Log } from './log.ts';
 import type { DiskChange } from './observe.ts';
 import type { Applied } from './state.ts';
 
@@ -24,7 +25,7 @@ export type DriftPorts = {
   readonly scanner: Scanner;
   readonly applier: Applier;
   readonly gate: Gate;
-  readonly log: Logger;
+  readonly log: Log;
   readonly applied: () => Applied | null;
   /** These paths are not as the applied tree has them, and the index says so now. */
   readonly onDrifted: (paths: readonly SharePath[]) => void;

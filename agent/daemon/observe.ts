@@ -3,7 +3,7 @@
  * watcher's hints, and by a slow scan that catches what hints missed. Owns the order of watching and
  * listing; decides nothing about what a difference means.
  */
-import type { Logger } from 'pino';
+
 import { P2psyncError } from '../base/errors.ts';
 import { observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import {
@@ -22,6 +22,7 @@ import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
 import type { PathRecord } from '../store/record.ts';
 import type { ShareStore } from '../store/share-store.ts';
+import type { Log } from './log.ts';
 
 export type DiskChange =
   | {
@@ -35,7 +36,7 @@ export type DiskChange =
 export type ObserverPorts = {
   readonly scanner: Scanner;
   readonly store: ShareStore;
-  readonly log: Logger;
+  readonly log: Log;
   readonly watch: (handlers: WatchHandlers) => Watcher;
   /** Differences, each path once, parents before what is below them. The next batch waits. */
   readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;

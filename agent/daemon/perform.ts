@@ -1,23 +1,30 @@
 /** Performs the effects of a share's machine and feeds back what came of them. Decides nothing. */
-import type { Logger } from 'pino';
+
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { applyRetryMs } from '../base/limits.ts';
 import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
-import type { ShareId } from '../core/keys.ts';
+import type { PeerId, ShareId } from '../core/keys.ts';
 import type { Stage } from '../disk/stage.ts';
 import type { Host } from '../net/host.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { Effect, Event } from '../swarm/events.ts';
-import type { HeadMessage } from '../swarm/messages.ts';
+import type { BlockRequest, HeadMessage } from '../swarm/messages.ts';
 import { encodeHeadMessage, headsTopic } from '../wire/gossip.ts';
 import type { Applier } from './apply.ts';
 import type { Content } from './content.ts';
 import type { Faults } from './faults.ts';
+import type { Log } from './log.ts';
 import type { Sessions } from './session.ts';
 import { type Applied, writeHead } from './state.ts';
+
+/** The bulk plane as one share sees it: under ids of its own. */
+export type ShareBlocks = {
+  request(peer: PeerId, request: BlockRequest): void;
+  cancel(peer: PeerId, id: number): void;
+};
 
 export type PerformPorts = {
   readonly share: ShareId;
@@ -27,9 +34,10 @@ export type PerformPorts = {
   readonly content: Content;
   readonly applier: Applier;
   readonly host: Host;
+  readonly blocks: ShareBlocks;
   readonly sessions: Sessions;
   readonly faults: Faults;
-  readonly log: Logger;
+  readonly log: Log;
   readonly signal: AbortSignal;
   readonly feed: (event: Event) => void;
   readonly onApplied: (applied: Applied) => void;
@@ -137,14 +145,14 @@ export function createPerformer(ports: PerformPorts): Performer {
           return gossip(effect.message);
         case 'request':
           ports.content.requested(effect.peer, effect.request);
-          return host.blocks.request(effect.peer, { share, ...effect.request });
+          return ports.blocks.request(effect.peer, effect.request);
         case 'cancel':
           ports.content.cancelled(effect.peer, effect.id);
-          return host.blocks.cancel(effect.peer, share, effect.id);
+          return ports.blocks.cancel(effect.peer, effect.id);
         case 'serve':
           return run('serving', ports.content.serve(effect.peer, effect.request));
         case 'answer':
-          return run('answering', host.blocks.answer(effect.peer, { share, ...effect.answer }));
+          return run('answering', host.blocks.answer(effect.peer, effect.answer));
         case 'storeHead':
           return run('storing a head', storeHead(effect));
         case 'assemble':

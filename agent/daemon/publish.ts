@@ -2,7 +2,7 @@
  * The writer's side of a share: edits go into the working tree as they are found, and a quiet moment seals
  * them under a signed head. Owns the working root and the head; never touches the share's directory.
  */
-import type { Logger } from 'pino';
+
 import { assert } from '../base/assert.ts';
 import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { inlineBytesMax, inlineEditsMax } from '../base/limits.ts';
@@ -19,6 +19,7 @@ import type { ShareStore, StoreBatch } from '../store/share-store.ts';
 import type { Operations } from '../swarm/messages.ts';
 import type { Observed } from './entries.ts';
 import type { Guard } from './guard.ts';
+import type { Log } from './log.ts';
 import { stateKeys, writeHead } from './state.ts';
 
 export type Published = {
@@ -37,7 +38,7 @@ export type PublisherOptions = {
   readonly head: SignedHead | null;
   readonly guard: Guard;
   readonly rosterVersion: () => number;
-  readonly log: Logger;
+  readonly log: Log;
   readonly onPublished: (published: Published) => void;
   /** Says why nothing is published for now; null when it is again. */
   readonly onHeld: (why: string | null) => void;

@@ -3,10 +3,10 @@
  * to. Owns what a peer said of itself on this connection; decides about members only through each share's
  * membership.
  */
-import type { Logger } from 'pino';
+
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
-import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
+import { type ErrorCode, hasCode, messageOf, P2psyncError } from '../base/errors.ts';
 import { neighbourSilentMs, pingMs } from '../base/limits.ts';
 import type { SignedCertificate } from '../core/certificate.ts';
 import type { SignedBytes } from '../core/document.ts';
@@ -20,9 +20,9 @@ import {
   type Hello,
   protocolNumber,
   type RefusalCode,
-  refusalCodes,
   type ShareHello,
 } from '../wire/frames.ts';
+import type { Log } from './log.ts';
 import type { Membership } from './membership.ts';
 
 /** What a share hears of its conversations. */
@@ -70,7 +70,7 @@ export type SessionOptions = {
   readonly shares: () => Iterable<ShareSide>;
   readonly name: string;
   readonly agentVersion: string;
-  readonly log: Logger;
+  readonly log: Log;
   /** Addresses of a member, as somebody said them. */
   readonly onAddresses: (peer: PeerId, addresses: readonly string[]) => void;
 };
@@ -238,11 +238,11 @@ export function createSessions(options: SessionOptions): Sessions {
   function refuse(
     peer: PeerId,
     side: ShareSide,
-    { code, reason }: { readonly code: string; readonly reason: string },
+    refusal: { readonly code: ErrorCode; readonly reason: string },
   ): void {
-    log.warn({ peer, share: side.id, code, reason }, 'refused');
-    const known = refusalCodes.find((one) => one === code) ?? 'not-a-member';
-    send(peer, { kind: 'refused', share: side.id, code: known, text: reason });
+    log.warn({ peer, share: side.id, ...refusal }, 'refused');
+    const code: RefusalCode = isRefusalCode(refusal.code) ? refusal.code : 'not-a-member';
+    send(peer, { kind: 'refused', share: side.id, code, text: refusal.reason });
   }
 
   function sendDocuments(peer: PeerId, side: ShareSide, theirs: ShareHello): void {
@@ -404,4 +404,20 @@ export function createSessions(options: SessionOptions): Sessions {
       for (const peer of sessions.keys()) send(peer, { kind: 'goodbye', reason: 'the agent stops' });
     },
   };
+}
+
+const refusalCodes: Readonly<Record<RefusalCode, true>> = {
+  'not-a-member': true,
+  revoked: true,
+  expired: true,
+  'bad-invitation': true,
+  'bad-signature': true,
+  conflict: true,
+  'limit-exceeded': true,
+  'protocol-mismatch': true,
+  'not-found': true,
+};
+
+function isRefusalCode(code: ErrorCode): code is RefusalCode {
+  return code in refusalCodes;
 }

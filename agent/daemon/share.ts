@@ -2,7 +2,7 @@
  * One share of a running agent: joins the machine of `swarm/`, the disk, the store and the network. Owns the
  * order in which they start, the queue of the machine's events and the share's state.
  */
-import type { Logger } from 'pino';
+
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { durableDelayMs, headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
@@ -25,11 +25,12 @@ import { handleDrift } from './drift.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createGate } from './gate.ts';
 import type { ShareRecord } from './home.ts';
+import type { Log } from './log.ts';
 import { checkMarker } from './marker.ts';
 import type { Membership } from './membership.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createPeerTable, type PeerTable } from './peers.ts';
-import { createPerformer, type Performer } from './perform.ts';
+import { createPerformer, type Performer, type ShareBlocks } from './perform.ts';
 import type { Sessions, ShareSide } from './session.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
 import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
@@ -44,8 +45,9 @@ export type ShareOptions = {
   readonly store: ShareStore;
   readonly membership: Membership;
   readonly host: Host;
+  readonly blocks: ShareBlocks;
   readonly sessions: Sessions;
-  readonly log: Logger;
+  readonly log: Log;
   /** Something that `status` or `peers` shows has changed. */
   readonly onChange: () => void;
   readonly onMembers: () => void;
@@ -181,7 +183,7 @@ export function openShare(options: ShareOptions): Share {
       stage: disk.stage,
       log,
       feed,
-      answer: (peer, answer) => host.blocks.answer(peer, { share: record.id, ...answer }),
+      answer: (peer, answer) => host.blocks.answer(peer, answer),
       onStageFault: (fault) => faults.set('', fault),
     });
     const applier = createApplier({
@@ -218,6 +220,7 @@ export function openShare(options: ShareOptions): Share {
       content,
       applier,
       host,
+      blocks: options.blocks,
       sessions,
       faults,
       log,

@@ -1,0 +1,301 @@
+/**
+ * What `init`, `invite` and `join` do to a home on which no agent runs, and what a running agent does for them.
+ * Everything is checked before anything is written.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
+import { admit } from '../core/admission.ts';
+import {
+  certifyByAuthority,
+  certifyByInvitation,
+  encodeCertificate,
+  type SignedCertificate,
+} from '../core/certificate.ts';
+import { signGrant } from '../core/grant.ts';
+import {
+  createInvitation as makeInvitation,
+  readInvitation,
+  saltBytes,
+  writeInvitation,
+} from '../core/invitation.ts';
+import { generateKeyPair, type KeyPair, keyPairFromSeed, peerIdOf, shareIdOf } from '../core/keys.ts';
+import { agentDirectory } from '../core/path.ts';
+import { emptyRoster, signRoster } from '../core/roster.ts';
+import type {
+  AtHome,
+  InitRequest,
+  InviteRequest,
+  InviteResult,
+  JoinRequest,
+  SetupResult,
+} from '../http/api.ts';
+import { openStore } from '../store/database.ts';
+import { loadOrCreateIdentity } from '../store/identity.ts';
+import { readSecret, writeSecret } from '../store/secrets.ts';
+import { dialableAddresses } from './addresses.ts';
+import { type Config, defaultName, parseConfig, readConfig, readConfigText } from './config.ts';
+import { addToConfig, type ConfigAdditions, emptyConfigText } from './config-edit.ts';
+import { checkShareDirectories } from './config-shares.ts';
+import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, writeShares } from './home.ts';
+import { readMarker, writeMarker } from './marker.ts';
+import { packSigned, stateKeys, writeGrant } from './state.ts';
+
+/** A new share over a directory, with this agent as its writer. @throws {P2psyncError} usage, conflict, config. */
+export async function initShare(request: AtHome<InitRequest>): Promise<SetupResult> {
+  const { home, directory } = request;
+  await checkDirectory(directory);
+  const marker = await readMarker(directory);
+  if (marker !== null) {
+    throw new P2psyncError(
+      'conflict',
+      `${directory} is a share already (${marker}): choose another directory, or remove ${join(directory, agentDirectory)} if that share is given up`,
+    );
+  }
+  const place = { name: request.share ?? shareNameOf(directory), path: directory };
+  const planned = await planConfig(home, place, request);
+
+  await makeHome(home);
+  const self = keyPairFromSeed(loadOrCreateIdentity(home).seed);
+  const authority = generateKeyPair();
+  const share = shareIdOf(authority.publicKey);
+  writeSecret(home, { kind: 'authority', share }, authority.seed);
+  writeSecret(home, { kind: 'salt', share }, new Uint8Array(randomBytes(saltBytes)));
+
+  const nowMs = Date.now();
+  const name = planned.config.name;
+  const certificate = certifyByAuthority(
+    { share, member: self.publicKey, name, role: 'writer', issuedMs: nowMs },
+    authority,
+  );
+  const grant = signGrant({ share, epoch: 1, writer: self.publicKey, base: null, timeMs: nowMs }, authority);
+  const first = admit(
+    emptyRoster({ share, epoch: 1, writer: self.publicKey, timeMs: nowMs }),
+    certificate,
+    nowMs,
+    [],
+  );
+  if (first.kind !== 'changed') throw new P2psyncError('conflict', 'the first member could not be admitted');
+  const roster = signRoster(first.roster, self);
+  const record = { id: share, name: place.name, path: directory, authority: authority.publicKey };
+  await writeSetup(home, record, planned, certificate, [
+    writeGrant(grant),
+    [stateKeys.roster, packSigned(roster)],
+  ]);
+  return resultOf(record, 'writer', name, self, planned.file);
+}
+
+/** Prints nothing, asks nobody: a line that any member can check. @throws {P2psyncError} not-found, permission, usage. */
+export async function createInvitation(request: AtHome<InviteRequest>): Promise<InviteResult> {
+  const { home } = request;
+  const config = await readConfig(home);
+  const record = pickShare(await readShares(home), request.share);
+  const self = keyPairFromSeed(loadOrCreateIdentity(home).seed);
+  const addresses = dialableAddresses(config, peerIdOf(self.publicKey));
+  if (addresses.length === 0) {
+    throw new P2psyncError(
+      'config',
+      'nobody could dial this agent: its port is chosen at start. Start it first (p2psync run), or give listen a port',
+    );
+  }
+  return invite(home, record, request, addresses);
+}
+
+/** @param addresses where newcomers may dial first, best first. */
+export function invite(
+  home: string,
+  record: ShareRecord,
+  request: InviteRequest,
+  addresses: readonly string[],
+): InviteResult {
+  const seed = readSecret(home, { kind: 'authority', share: record.id });
+  const salt = readSecret(home, { kind: 'salt', share: record.id });
+  if (seed === undefined || salt === undefined) {
+    throw new P2psyncError(
+      'permission',
+      `the authority key of share ${record.name} is not on this machine: run p2psync invite where p2psync init was run`,
+    );
+  }
+  const issuedMs = Date.now();
+  const expiresMs = issuedMs + request.expiresMs;
+  const { role, uses } = request;
+  const options = {
+    shareName: record.name,
+    role,
+    issuedMs,
+    expiresMs,
+    uses,
+    salt,
+    addresses: addresses.slice(0, 8),
+  };
+  const invitation = makeInvitation(options, keyPairFromSeed(seed));
+  return {
+    invitation: writeInvitation(invitation),
+    share: record.name,
+    role,
+    expires: new Date(expiresMs).toISOString(),
+    uses,
+  };
+}
+
+/** @throws {P2psyncError} bad-invitation, expired, conflict, usage, config. */
+export async function joinShare(request: AtHome<JoinRequest>): Promise<SetupResult> {
+  const { home, directory } = request;
+  const invitation = readInvitation(request.invitation, Date.now());
+  const { terms } = invitation.signed;
+  const shares = await readShares(home);
+  const known = shares.find((share) => share.id === terms.share);
+  if (known !== undefined) {
+    throw new P2psyncError(
+      'conflict',
+      `this agent takes part in share ${known.name} already, in ${known.path}`,
+    );
+  }
+  await checkDirectory(directory);
+  const marker = await readMarker(directory);
+  if (marker !== null && marker !== terms.share) {
+    throw new P2psyncError(
+      'conflict',
+      `${directory} belongs to another share (${marker}): choose another directory`,
+    );
+  }
+  if (!request.force && !(await isEmpty(directory))) {
+    throw new P2psyncError(
+      'conflict',
+      `${directory} is not empty: what is like the share's is reused, the rest is kept in ${agentDirectory}/kept; say --force if that is meant`,
+    );
+  }
+  const place = { name: terms.shareName, path: directory };
+  const planned = await planConfig(home, place, { ...request, bootstrap: invitation.addresses });
+
+  await makeHome(home);
+  const self = keyPairFromSeed(loadOrCreateIdentity(home).seed);
+  writeSecret(home, { kind: 'salt', share: terms.share }, invitation.salt);
+  const name = planned.config.name;
+  const certificate = certifyByInvitation(invitation, { member: self.publicKey, name, nowMs: Date.now() });
+  const record = { id: terms.share, name: terms.shareName, path: directory, authority: terms.authority };
+  await writeSetup(home, record, planned, certificate, []);
+  return resultOf(record, terms.role, name, self, planned.file);
+}
+
+/** The share that is meant. @throws {P2psyncError} not-found, usage. */
+export function pickShare<One extends { readonly name: string; readonly id: string }>(
+  shares: readonly One[],
+  named: string | undefined,
+): One {
+  if (named !== undefined) {
+    const found = shares.find((share) => share.name === named || share.id === named);
+    if (found !== undefined) return found;
+    const names = shares.map((share) => share.name).join(', ');
+    throw new P2psyncError(
+      'not-found',
+      `there is no share ${named} here${names === '' ? '' : `; there is ${names}`}`,
+    );
+  }
+  const [only, ...others] = shares;
+  if (only === undefined) {
+    throw new P2psyncError(
+      'not-found',
+      'there is no share here yet: begin with p2psync init DIR, or p2psync join INVITATION DIR',
+    );
+  }
+  if (others.length > 0) {
+    throw new P2psyncError(
+      'usage',
+      `there are several shares: say --share ${shares.map((share) => share.name).join(' | ')}`,
+    );
+  }
+  return only;
+}
+
+type Planned = { readonly file: string; readonly text: string; readonly config: Config };
+
+/** The configuration as it will be, checked with its directories; nothing is written. */
+async function planConfig(
+  home: string,
+  share: { readonly name: string; readonly path: string },
+  settings: {
+    readonly name?: string;
+    readonly listen?: string;
+    readonly http?: string;
+    readonly bootstrap?: readonly string[];
+  },
+): Promise<Planned> {
+  const file = join(home, 'config.toml');
+  const before = existsSync(file) ? await readConfigText(file) : emptyConfigText;
+  const additions: ConfigAdditions = {
+    share,
+    name:
+      settings.name ??
+      (parseConfig(before, file).file === null ? defaultName() : parseConfig(before, file).name),
+    ...(settings.listen === undefined ? {} : { listen: [settings.listen] }),
+    ...(settings.http === undefined ? {} : { httpListen: settings.http }),
+    ...(settings.bootstrap === undefined ? {} : { bootstrap: settings.bootstrap }),
+  };
+  const text = addToConfig(before, additions, file);
+  const config = parseConfig(text, file);
+  await checkShareDirectories(config.shares, home);
+  return { file, text, config };
+}
+
+async function writeSetup(
+  home: string,
+  record: ShareRecord,
+  planned: Planned,
+  certificate: SignedCertificate,
+  documents: readonly (readonly [string, Uint8Array])[],
+): Promise<void> {
+  const store = openStore(indexDirectory(home));
+  try {
+    const state = new Map([...documents, [stateKeys.certificate, encodeCertificate(certificate)] as const]);
+    await store.share(record.id).writeDurably({ state });
+  } finally {
+    await store.close();
+  }
+  await writeMarker(record.path, record.id);
+  await writeShares(home, [...(await readShares(home)), record]);
+  await writeDurably(planned.file, planned.text);
+}
+
+function resultOf(
+  record: ShareRecord,
+  role: SetupResult['role'],
+  name: string,
+  self: KeyPair,
+  config: string,
+): SetupResult {
+  return {
+    share: record.name,
+    id: record.id,
+    path: record.path,
+    role,
+    name,
+    peerId: peerIdOf(self.publicKey),
+    config,
+  };
+}
+
+/** @throws {P2psyncError} usage, io. */
+async function checkDirectory(directory: string): Promise<void> {
+  try {
+    if ((await stat(directory)).isDirectory()) return;
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new P2psyncError('not-found', `${directory} is not there: make it first (mkdir -p ${directory})`);
+    }
+    throw new P2psyncError('io', `cannot look at ${directory}: ${messageOf(error)}`, {}, { cause: error });
+  }
+  throw new P2psyncError('conflict', `${directory} is not a directory: a share is a directory tree`);
+}
+
+async function isEmpty(directory: string): Promise<boolean> {
+  return (await readdir(directory)).every((name) => name === agentDirectory);
+}
+
+function shareNameOf(directory: string): string {
+  return basename(directory).replace(/[^A-Za-z0-9._-]/g, '-') || 'share';
+}
