@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { commands } from '../../agent/cli/commands.ts';
 import { mustRun, p2psync } from './lib/program.ts';
 
 async function inDirectory(check: (directory: string) => Promise<void>): Promise<void> {
@@ -49,8 +50,6 @@ const cases: readonly Case[] = [
   { args: ['status', '--home', 'NEW'], code: 5 },
   { args: ['wait', '--home', 'HOME', '--timeout', 'never'], code: 2, says: /never/ },
   { args: ['run', '--home', 'NEW'], code: 1 },
-  { args: ['backup', 'import', 'DIR/file', 'DIR/two'], code: 1, says: /file/ },
-  { args: ['import-rsyncd', 'DIR/not-there'], code: 1, says: /not-there/ },
 ];
 
 async function furnish(directory: string): Promise<void> {
@@ -151,19 +150,7 @@ test('an identity that others can read is refused with the chmod to type', async
 test('help and version are there for everything', async () => {
   const { code, stdout } = await p2psync(['--help']);
   assert.is(code, 0);
-  for (const command of [
-    'init',
-    'invite',
-    'join',
-    'run',
-    'status',
-    'peers',
-    'wait',
-    'verify',
-    'restore',
-    'promote',
-    'doctor',
-  ]) {
+  for (const { name: command } of commands) {
     assert.ok(stdout.includes(command), command);
     const help = await p2psync([command, '--help']);
     assert.is(help.code, 0, command);

@@ -151,18 +151,4 @@ test('a second agent on the same home is refused by name and pid', async () => {
   });
 });
 
-test('a replica that is removed is shut out, and the others go on', async () => {
-  await withMesh(async (mesh) => {
-    const writer = await mesh.writer(furnish);
-    const stays = await mesh.replica('stays');
-    const goes = await mesh.replica('goes');
-    await Promise.all(mesh.agents.map((agent) => agent.start()));
-    await converged(writer, [stays, goes]);
-    await writer.must(['remove', 'goes']);
-    writeFileSync(join(writer.directory, 'secret'), 'for members only');
-    await converged(writer, [stays]);
-    assert.throws(() => readFileSync(join(goes.directory, 'secret')));
-  });
-});
-
 test.run();

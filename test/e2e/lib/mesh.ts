@@ -2,11 +2,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerReport, ShareReport, StatusReport } from '../../../agent/http/api.ts';
 import { differences, removeTree } from './judge.ts';
+import { freePort } from './ports.ts';
 import { mustRun, p2psync, type Result, type RunOptions, startAgentProcess } from './program.ts';
 
 /** A mesh that is not where it should be by then has failed, ms. */
@@ -171,25 +171,6 @@ function agentPid(home: string): number | undefined {
   if (!existsSync(path)) return undefined;
   const pid = Number(readFileSync(path, 'utf8').split(' ')[0]);
   return Number.isSafeInteger(pid) && pid > 1 && existsSync(`/proc/${pid}`) ? pid : undefined;
-}
-
-let nextPort = 20_000 + (process.pid % 1_000) * 10;
-
-/** A port with a free neighbour (blocks travel on that one), below those the system hands out for connections. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = nextPort;
-    nextPort = nextPort >= 31_000 ? 20_000 : nextPort + 2;
-    if ((await isFree(port)) && (await isFree(port + 1))) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** Asks again until it is so. @throws where it is not in time, saying what was waited for. */
