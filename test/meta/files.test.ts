@@ -53,7 +53,7 @@ test('every bound says in a comment what it bounds', () => {
     names.add(name);
     // Bounds that stand together under one comment share it.
     let above = at - 1;
-    while (/^export const /.test(lines[above] ?? '')) above -= 1;
+    while (lines[above]?.startsWith('export const ') === true) above -= 1;
     if (!/\*\/\s*$/.test(lines[above] ?? '')) wrong.push(`${name} has no comment`);
   }
   assert.ok(names.size > 30);
