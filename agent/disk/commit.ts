@@ -2,20 +2,21 @@
  * The only writer inside a share: prepares files in staging, journals, renames them into place in one burst.
  * Never loses a local change: what is not as the index says goes to `.p2psync/kept` first.
  */
+import { assert } from '../base/assert.ts';
+import { commitStepsPerCall, durableFilesPerCall, undurableCommitsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BlockRef } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import type { Step } from '../core/plan.ts';
 import type { DiskStat } from '../core/stat.ts';
-import type { OwnerPolicy } from './owner.ts';
+import { parseStagedName, stageDirectory } from './agent-paths.ts';
+import type { Failure, PrepareResult, Task } from './commit-prepare.ts';
+import { makeReady } from './commit-ready.ts';
+import type { Done, Kept, Local } from './commit-run.ts';
+import type { Fill, Found } from './commit-session.ts';
+import type { MetadataOptions } from './metadata.ts';
+import { createPool, type Pool, workerUrl } from './pool.ts';
 import type { Stage } from './stage.ts';
-
-export type CommitOptions = {
-  readonly owner: OwnerPolicy;
-  /** Mode bits; off: a new file gets the writer's as far as the umask lets it, an old one keeps its own. */
-  readonly perms: boolean;
-  readonly times: boolean;
-};
 
 export type CommitInput = {
   /** Of `planSteps`. */
@@ -32,6 +33,9 @@ export type CommitInput = {
   readonly ignored: (path: SharePath, isDirectory: boolean) => boolean;
   readonly options: CommitOptions;
 };
+
+/** How the share is configured. */
+export type CommitOptions = MetadataOptions;
 
 export type BlockLocation = { readonly path: SharePath; readonly offset: number; readonly length: number };
 
@@ -65,16 +69,163 @@ export type Committer = {
   commit(input: CommitInput, options: { readonly signal: AbortSignal }): Promise<CommitResult>;
   /** The outcome is stored in the index: the journal is done with, its paths wait to be made durable. */
   settle(): Promise<void>;
-  /** Makes everything that was settled durable, in the background, in groups. @returns the number of files. */
-  durable(options: { readonly signal: AbortSignal }): Promise<number>;
+  /** Makes everything that was settled durable, in the background, in groups. What
+   * `recover` said is to be hashed again must be hashed by then: it is forgotten. */
+  durable(options: { readonly signal: AbortSignal }): Promise<void>;
   close(): Promise<void>;
 };
 
-/** @param root absolute path of the share's directory. `fsync`: everything is durable before a commit resolves. */
+type Range = { readonly from: number; readonly to: number };
+type Shape = { readonly count: number; readonly finishesAt: number };
+export type CommitCalls = {
+  begin(options: { readonly metadata: MetadataOptions; readonly tag: string; readonly sync: boolean }): void;
+  prepare(tasks: readonly Task[]): PrepareResult;
+  fill(fill: Fill): { readonly filled: number[]; readonly lost: Digest[] };
+  seal(nothing: undefined): Shape;
+  abandon(nothing: undefined): void;
+  link(range: Range): void;
+  carryOut(range: Range): void;
+  blocked(nothing: undefined): readonly SharePath[];
+  localsIn(directories: readonly SharePath[]): Local[];
+  clear(locals: { readonly keep: readonly SharePath[]; readonly directories: readonly SharePath[] }): void;
+  tidy(options: { readonly sync: boolean }): void;
+  results(range: Range): Done[];
+  outcome(nothing: undefined): {
+    readonly kept: readonly Kept[];
+    readonly failed: readonly Failure[];
+    readonly taken: readonly string[];
+  };
+  settle(options: { readonly sync: boolean }): void;
+  recover(nothing: undefined): Found;
+  shape(nothing: undefined): Shape;
+  undurable(nothing: undefined): string[];
+  makeDurable(next: { readonly name: string; readonly from: number; readonly count: number }): number | null;
+};
+
+/**
+ * @param root absolute path of the share's directory.
+ * @param options `fsync`: everything is durable before a commit resolves.
+ */
 export function createCommitter(
-  _root: string,
-  _stage: Stage,
-  _options: { readonly durability: 'deferred' | 'fsync' },
+  root: string,
+  stage: Stage,
+  options: { readonly durability: 'deferred' | 'fsync' },
 ): Committer {
-  throw new Error('not yet');
+  const pool = createPool<CommitCalls>(workerUrl('commit-worker', import.meta.url), {
+    threads: 1,
+    data: () => root,
+  });
+  const sync = options.durability === 'fsync';
+  let running = false;
+
+  async function alone<Result>(run: () => Promise<Result>): Promise<Result> {
+    assert(!running, 'one commit at a time');
+    running = true;
+    try {
+      return await run();
+    } finally {
+      running = false;
+    }
+  }
+
+  async function inSlices(from: number, to: number, run: (range: Range) => Promise<void>): Promise<void> {
+    for (let at = from; at < to; at += commitStepsPerCall) {
+      await run({ from: at, to: Math.min(to, at + commitStepsPerCall) });
+    }
+  }
+
+  /** From the journal to the outcome; nothing stops it but a kill. */
+  async function carryOut(
+    { count, finishesAt }: Shape,
+    ignored: CommitInput['ignored'],
+  ): Promise<CommitResult> {
+    await inSlices(0, count, (range) => pool.call('link', range));
+    await inSlices(0, finishesAt, (range) => pool.call('carryOut', range));
+    await clearLocals(pool, ignored);
+    // Last, since whatever comes or goes in a directory changes its time.
+    await inSlices(finishesAt, count, (range) => pool.call('carryOut', range));
+    await pool.call('tidy', { sync });
+    const done: Done[] = [];
+    await inSlices(0, count, async (range) => {
+      for (const one of await pool.call('results', range)) done.push(one);
+    });
+    const { kept, failed, taken } = await pool.call('outcome', undefined);
+    const names = taken.map((path) => parseStagedName(path.slice(stageDirectory.length + 1)));
+    const digestsOf = (kind: 'block' | 'part') =>
+      names.flatMap((name) => (name?.kind === kind ? [name.digest] : []));
+    stage.inside.noteTaken({ blocks: digestsOf('block'), contents: digestsOf('part') });
+    return { done, kept, failed, lost: [] };
+  }
+
+  async function durable(signal: AbortSignal): Promise<void> {
+    for (const name of await pool.call('undurable', undefined)) {
+      let from: number | null = 0;
+      while (from !== null) {
+        signal.throwIfAborted();
+        from = await pool.call('makeDurable', { name, from, count: durableFilesPerCall });
+      }
+    }
+  }
+
+  return {
+    commit: (input, { signal }) =>
+      alone(async () => {
+        signal.throwIfAborted();
+        await pool.call('begin', { metadata: input.options, tag: input.tag, sync });
+        const contents: Digest[] = [];
+        let shape: Shape;
+        try {
+          const lost = await makeReady({ input, stage, pool, signal, contents });
+          if (lost.length > 0) {
+            await pool.call('abandon', undefined);
+            return { done: [], kept: [], failed: [], lost };
+          }
+          await stage.inside.freeze(contents);
+          signal.throwIfAborted();
+          shape = await pool.call('seal', undefined);
+        } catch (error) {
+          stage.inside.unfreeze(contents);
+          await pool.call('abandon', undefined);
+          throw error;
+        }
+        const result = await carryOut(shape, input.ignored);
+        stage.inside.unfreeze(contents);
+        return result;
+      }),
+    recover: (ignored) =>
+      alone(async () => {
+        const { tag, rehash, rehashAll } = await pool.call('recover', undefined);
+        if (tag === null) return { finished: null, rehash, rehashAll };
+        const result = await carryOut(await pool.call('shape', undefined), ignored);
+        return { finished: { tag, result }, rehash, rehashAll };
+      }),
+    async settle() {
+      await pool.call('settle', { sync });
+      if ((await pool.call('undurable', undefined)).length < undurableCommitsMax) return;
+      await durable(new AbortController().signal);
+    },
+    durable: ({ signal }) => durable(signal),
+    close: () => pool.close(),
+  };
+}
+
+/** Directories that go and hold what nobody knows: ignored files stay and hold the directory, the others are kept. */
+async function clearLocals(pool: Pool<CommitCalls>, ignored: CommitInput['ignored']): Promise<void> {
+  let level = await pool.call('blocked', undefined);
+  const directories = [...level];
+  const keep: SharePath[] = [];
+  while (level.length > 0) {
+    const below: SharePath[] = [];
+    for (const { path, isDirectory } of await pool.call('localsIn', level)) {
+      if (ignored(path, isDirectory)) continue;
+      (isDirectory ? below : keep).push(path);
+    }
+    directories.push(...below.filter((path) => !directories.includes(path)));
+    level = below;
+  }
+  if (directories.length === 0) return;
+  await pool.call('clear', {
+    keep,
+    directories: directories.toSorted((left, right) => right.length - left.length),
+  });
 }

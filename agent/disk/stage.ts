@@ -83,6 +83,7 @@ export async function openStage(root: string): Promise<Stage> {
   const singles = new Map<Digest, 'checked' | 'unchecked'>();
   const assemblies = new Map<Digest, Assembly>();
   const spots = new Map<Digest, Spot[]>();
+  const assembling = new Map<Digest, Promise<void>>();
 
   function register(part: Part): Assembly {
     const offsets = new Float64Array(part.blocks.length);
@@ -107,6 +108,16 @@ export async function openStage(root: string): Promise<Stage> {
       const left = spots.get(digest)?.filter((spot) => spot.assembly !== assembly) ?? [];
       if (left.length === 0) spots.delete(digest);
       else spots.set(digest, left);
+    }
+  }
+
+  async function begin(part: PartDescription, assembly: Assembly): Promise<void> {
+    try {
+      const filled = await pool.call('assemble', part);
+      for (const [index, value] of filled.entries()) if (value === 1) assembly.filled[index] = 1;
+    } catch (error) {
+      unregister(part.content);
+      throw error;
     }
   }
 
@@ -162,18 +173,14 @@ export async function openStage(root: string): Promise<Stage> {
     async assemble(entry, blocks) {
       assert(entry.content.kind === 'list', 'only a list of blocks is put together');
       const { digest: content } = entry.content;
-      if (assemblies.has(content)) return;
+      if (assemblies.has(content)) return assembling.get(content);
       const part = { content, size: entry.size, sparse: entry.sparse, blocks };
       checkPart(part);
       // Known at once, so that blocks that come before the worker has answered find their place.
       const assembly = register({ ...part, filled: new Uint8Array(blocks.length) });
-      try {
-        const filled = await pool.call('assemble', part);
-        for (const [index, value] of filled.entries()) if (value === 1) assembly.filled[index] = 1;
-      } catch (error) {
-        unregister(content);
-        throw error;
-      }
+      const begun = begin(part, assembly).finally(() => assembling.delete(content));
+      assembling.set(content, begun);
+      return begun;
     },
     async read(digest) {
       const sources = sourcesOf(digest);
