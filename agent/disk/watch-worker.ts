@@ -15,16 +15,16 @@ import {
 import { ignoreFileName } from './ignore.ts';
 import { emit, poolData, serveCalls } from './pool-worker.ts';
 import type { WatchCalls, WatchData, WatchEvent } from './watch.ts';
-import { queuedEventsMax, watchedInodes } from './watch-inotify.ts';
+import { watchedInodes } from './watch-inotify.ts';
 import { createMarks } from './watch-marks.ts';
 import { createPlaces, inodeAt } from './watch-place.ts';
 
 // Fixed at start.
-const { root } = poolData() as WatchData;
+const { root, queuedEvents } = poolData() as WatchData;
 const places = createPlaces(root, onRaw);
 const marks = createMarks();
 // The kernel drops what does not fit its queue without a word; half a queue read in one go may have been a full one.
-const overflowEvents = queuedEventsMax() / 2;
+const overflowEvents = queuedEvents / 2;
 
 // Changes while running.
 let eventsInTick = 0;

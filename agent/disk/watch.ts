@@ -6,6 +6,7 @@
 import type { DirectoryPath } from '../core/path.ts';
 import { createPool, workerUrl } from './pool.ts';
 import { shareRoot } from './scan.ts';
+import { queuedEventsMax } from './watch-inotify.ts';
 
 /** Entries of one directory that something happened to. */
 export type Dirty = {
@@ -36,7 +37,7 @@ export type Watcher = {
 };
 
 /** What the watching thread starts with. */
-export type WatchData = { readonly root: string };
+export type WatchData = { readonly root: string; readonly queuedEvents: number };
 
 export type WatchCalls = {
   /** @returns those that the system does not watch. */
@@ -52,13 +53,20 @@ export type WatchEvent =
   | { readonly kind: 'overflow' }
   | { readonly kind: 'limit'; readonly unwatched: readonly DirectoryPath[] };
 
-/** @param root absolute path of the share's directory. A symlink there is followed once, now. */
-export function createWatcher(root: string, handlers: WatchHandlers): Watcher {
+/**
+ * @param root absolute path of the share's directory. A symlink there is followed once, now.
+ * @param options.queuedEvents how many events the kernel keeps for one reader; by default what it says.
+ */
+export function createWatcher(
+  root: string,
+  handlers: WatchHandlers,
+  { queuedEvents = queuedEventsMax() }: { readonly queuedEvents?: number } = {},
+): Watcher {
   const watched = new Set<DirectoryPath>();
   const pool = createPool<WatchCalls>(workerUrl('watch-worker', import.meta.url), {
     threads: 1,
     keepsAlive: true,
-    data: (): WatchData => ({ root: shareRoot(root).root }),
+    data: (): WatchData => ({ root: shareRoot(root).root, queuedEvents }),
     onEvent(event) {
       // Only the worker beside this file writes to the channel.
       const told = event as WatchEvent;
