@@ -43,27 +43,36 @@ export function nextCut(bytes: Bytes, start: number, end: number, cut: CutClass,
   const most = Math.min(end, start + max);
   const middle = Math.min(most, start + average);
   const { strict, loose } = masks[cut];
-  let hash = 0;
-  let at = start + min;
-  for (const [limit, mask] of [
-    [middle, strict],
-    [most, loose],
-  ] as const) {
-    // Two bytes a turn: the hash after the first is kept doubled, so its mask is doubled too (bit 31 was left free).
-    const doubled = mask << 1;
-    for (; at + 1 < limit; at += 2) {
-      hash = ((hash << 2) + (gearDoubled[bytes[at] as number] as number)) | 0;
-      if ((hash & doubled) === 0) return at + 1;
-      hash = (hash + (gear[bytes[at + 1] as number] as number)) | 0;
-      if ((hash & mask) === 0) return at + 2;
-    }
-    if (at < limit) {
-      hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0;
-      at += 1;
-      if ((hash & mask) === 0) return at;
-    }
-  }
+  const early = scan(bytes, start + min, middle, strict, 0);
+  if (early > 0) return early;
+  const late = middle < most ? scan(bytes, middle, most, loose, hashBefore(bytes, middle)) : 0;
+  if (late > 0) return late;
   return isLast || most === start + max ? most : -1;
+}
+
+/** @returns the offset after the first byte where the hash has the mask's bits all zero, or 0. */
+function scan(bytes: Bytes, from: number, limit: number, mask: number, hashAtStart: number): number {
+  // Two bytes a turn: the hash after the first is kept doubled, so its mask is doubled too (bit 31 was left free).
+  const doubled = mask << 1;
+  let hash = hashAtStart;
+  let at = from;
+  for (; at + 1 < limit; at += 2) {
+    hash = ((hash << 2) + (gearDoubled[bytes[at] as number] as number)) | 0;
+    if ((hash & doubled) === 0) return at + 1;
+    hash = (hash + (gear[bytes[at + 1] as number] as number)) | 0;
+    if ((hash & mask) === 0) return at + 2;
+  }
+  if (at >= limit) return 0;
+  hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0;
+  return (hash & mask) === 0 ? at + 1 : 0;
+}
+
+/** A byte leaves the hash when 32 have followed it, so those before an offset tell the hash there. */
+function hashBefore(bytes: Bytes, offset: number): number {
+  let hash = 0;
+  for (let at = offset - 32; at < offset; at += 1)
+    hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0;
+  return hash;
 }
 
 const masks = { small: masksOf(cutSizes.small), large: masksOf(cutSizes.large) };
@@ -79,7 +88,7 @@ function upperBits(count: number): number {
 }
 
 /** The first four bytes, highest first, of SHA-256 of `p2psync gear 0`, `p2psync gear 1`, …, `p2psync gear 255`. */
-export const gear = Uint32Array.from({ length: 256 }, (_, byte) =>
-  createHash('sha256').update(`p2psync gear ${byte}`).digest().readUInt32BE(0),
+export const gear = Int32Array.from({ length: 256 }, (_, byte) =>
+  createHash('sha256').update(`p2psync gear ${byte}`).digest().readInt32BE(0),
 );
 const gearDoubled = gear.map((value) => value << 1);
