@@ -17,7 +17,7 @@ import {
 } from './document.ts';
 import type { Head } from './head.ts';
 import { type KeyPair, type PublicKey, requireSignature, type ShareId, shareIdOf, sign } from './keys.ts';
-import { compareVersions, formatVersion, type Version } from './version.ts';
+import { formatVersion, type Version } from './version.ts';
 
 export type Grant = {
   readonly share: ShareId;
@@ -67,15 +67,6 @@ export function checkHead(head: Head, grant: Grant): void {
     writer: head.writer,
     epoch: head.version.epoch,
   });
-}
-
-/** True where two grants give one epoch to the same writer from the same base; otherwise the authority contradicts itself. */
-export function sameGrant(left: Grant, right: Grant): boolean {
-  const sameBase =
-    left.base === null || right.base === null
-      ? left.base === right.base
-      : compareVersions(left.base, right.base) === 0;
-  return left.share === right.share && left.epoch === right.epoch && left.writer === right.writer && sameBase;
 }
 
 export function encodeGrant(grant: Grant): Bytes {

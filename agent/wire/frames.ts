@@ -9,10 +9,6 @@ import type { Message } from '../swarm/messages.ts';
 /** Two agents talk when their numbers are the same. */
 export const protocolNumber = 1;
 
-/** libp2p's names of our two protocols. */
-export const controlProtocol = '/p2psync/control/1';
-export const blocksProtocol = '/p2psync/blocks/1';
-
 /** Why a share is closed to someone. */
 export type RefusalCode = Extract<
   ErrorCode,
