@@ -136,6 +136,8 @@ export const revealBlocksMax = 1_048_576;
 /** Publishes below both are announced to everyone at once: the reveal would cost more than it saves. */
 export const revealBlocksMin = 4;
 export const revealBytesMin = 256 * KIB;
+/** With fewer neighbours everything is announced to all at once: there is nobody to spread it through. */
+export const revealNeighboursMin = 3;
 /** Versions whose root is remembered to notice a writer that signs two of one version. */
 export const rememberedRootsMax = 64;
 
@@ -287,3 +289,11 @@ export const statementPauseMsPerMember = 2;
 export const applyRetryMs = 2_000;
 /** Files that were put in place are made durable in the background after this long, ms. */
 export const durableDelayMs = 1_000;
+/** `peers` shows rates over this long, ms: long enough to be steady, short enough to be now. */
+export const rateWindowMs = 4_000;
+/** How often rates are sampled, ms. */
+export const rateSampleMs = 1_000;
+/** Versions whose trees stay readable (`diff`, peers that still walk an older one) besides those that are kept on purpose. */
+export const versionsKeptMax = 16;
+/** Paths that `verify` compares at once: bounds what it holds in memory. */
+export const verifyBatchPathsMax = 2_048;

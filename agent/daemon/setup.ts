@@ -37,7 +37,7 @@ import { openStore } from '../store/database.ts';
 import { loadOrCreateIdentity } from '../store/identity.ts';
 import { readSecret, writeSecret } from '../store/secrets.ts';
 import { dialableAddresses } from './addresses.ts';
-import { type Config, defaultName, parseConfig, readConfig, readConfigText } from './config.ts';
+import { type Config, parseConfig, readConfig, readConfigText } from './config.ts';
 import { addToConfig, type ConfigAdditions, emptyConfigText } from './config-edit.ts';
 import { checkShareDirectories } from './config-shares.ts';
 import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, writeShares } from './home.ts';
@@ -228,9 +228,7 @@ async function planConfig(
   const before = existsSync(file) ? await readConfigText(file) : emptyConfigText;
   const additions: ConfigAdditions = {
     share,
-    name:
-      settings.name ??
-      (parseConfig(before, file).file === null ? defaultName() : parseConfig(before, file).name),
+    name: settings.name ?? parseConfig(before, file).name,
     ...(settings.listen === undefined ? {} : { listen: [settings.listen] }),
     ...(settings.http === undefined ? {} : { httpListen: settings.http }),
     ...(settings.bootstrap === undefined ? {} : { bootstrap: settings.bootstrap }),

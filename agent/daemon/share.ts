@@ -35,6 +35,7 @@ import type { Sessions, ShareSide } from './session.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
 import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
+import { openVersions, type Versions } from './versions.ts';
 import { createWriter, type Writer } from './writer.ts';
 
 export type ShareOptions = {
@@ -59,6 +60,7 @@ export type Share = ShareSide & {
   readonly store: ShareStore;
   readonly peers: PeerTable;
   readonly faults: Faults;
+  readonly versions: Versions;
   state(): ShareState;
   writes(): boolean;
   head(): SignedHead | null;
@@ -101,6 +103,7 @@ export function openShare(options: ShareOptions): Share {
   const gate = createGate();
   const faults = createFaults();
   const peers = createPeerTable();
+  const versions = openVersions(store);
   const joined = new Set<PeerId>();
 
   // Changes while running.
@@ -352,6 +355,7 @@ export function openShare(options: ShareOptions): Share {
     store,
     peers,
     faults,
+    versions,
     config: () => config,
     state,
     writes,

@@ -25,6 +25,8 @@ export const stateKeys = {
   /** Where members were last heard of: JSON, peer id to addresses. */
   addresses: 'addresses',
   paused: 'paused',
+  /** Versions that were applied lately: JSON. */
+  versions: 'versions',
 } as const;
 
 export type Applied = { readonly version: Version; readonly root: Digest };

@@ -1,0 +1,56 @@
+/** The versions of a share that this agent has applied lately, and when heads were first heard of. */
+import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { versionsKeptMax } from '../base/limits.ts';
+import type { Counts } from '../core/entry.ts';
+import type { Head } from '../core/head.ts';
+import type { PublicKey } from '../core/keys.ts';
+import { compareVersions, type Version } from '../core/version.ts';
+import type { ShareStore } from '../store/share-store.ts';
+import { type Applied, stateKeys } from './state.ts';
+
+export type KeptVersion = Applied & {
+  /** When it was first signed, ms since 1970. */
+  readonly timeMs: number;
+  readonly writer: PublicKey;
+  readonly counts: Counts;
+};
+
+export type Versions = {
+  /** Newest first; the pages of their trees are kept. */
+  recent(): readonly KeptVersion[];
+  /** To be stored with the version itself. */
+  applied(head: Head): readonly [string, Bytes];
+  heard(version: Version): void;
+  /** For how long there has been a version above this one, seconds; 0 where there is none. */
+  lagSeconds(version: Version | null): number;
+};
+
+export function openVersions(store: ShareStore): Versions {
+  // Changes while running.
+  let recent = readVersions(store);
+  let heads: { readonly version: Version; readonly atMs: number }[] = [];
+
+  return {
+    recent: () => recent,
+    applied({ version, root, timeMs, writer, counts }) {
+      const others = recent.filter((kept) => compareVersions(kept.version, version) !== 0);
+      recent = [{ version, root, timeMs, writer, counts }, ...others].slice(0, versionsKeptMax);
+      return [stateKeys.versions, utf8(JSON.stringify(recent))];
+    },
+    heard(version) {
+      const last = heads.at(-1);
+      if (last !== undefined && compareVersions(version, last.version) <= 0) return;
+      heads = [...heads, { version, atMs: Date.now() }].slice(-versionsKeptMax);
+    },
+    lagSeconds(version) {
+      const first = heads.find((head) => version === null || compareVersions(head.version, version) > 0);
+      return first === undefined ? 0 : Math.max(0, (Date.now() - first.atMs) / 1000);
+    },
+  };
+}
+
+function readVersions(store: ShareStore): readonly KeptVersion[] {
+  const stored = store.state(stateKeys.versions);
+  const text = stored === undefined ? undefined : fromUtf8(stored);
+  return text === undefined ? [] : (JSON.parse(text) as readonly KeptVersion[]);
+}
