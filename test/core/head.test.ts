@@ -4,14 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AssertionFailed } from '../../agent/base/assert.ts';
 import { digestOf } from '../../agent/core/digest.ts';
-import {
-  checkHead,
-  decodeGrant,
-  encodeGrant,
-  openGrant,
-  sameGrant,
-  signGrant,
-} from '../../agent/core/grant.ts';
+import { checkHead, decodeGrant, encodeGrant, openGrant, signGrant } from '../../agent/core/grant.ts';
 import {
   decodeHead,
   encodeHead,
