@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { P2psyncError } from '../base/errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** 128 and the number of SIGINT, as shells have it. */
@@ -36,6 +37,8 @@ function createTerminal(): Terminal {
           // Ctrl-D is an answer too: none.
           once(lines, 'close').then(() => ''),
         ]);
+      } catch (error) {
+        throw new P2psyncError('cancelled', 'cancelled; nothing was changed', {}, { cause: error });
       } finally {
         lines.close();
       }
