@@ -212,20 +212,21 @@ export function createCommitter(
 /** Directories that go and hold what nobody knows: ignored files stay and hold the directory, the others are kept. */
 async function clearLocals(pool: Pool<CommitCalls>, ignored: CommitInput['ignored']): Promise<void> {
   let level = await pool.call('blocked', undefined);
-  const directories = [...level];
+  const directories = new Set(level);
   const keep: SharePath[] = [];
   while (level.length > 0) {
     const below: SharePath[] = [];
     for (const { path, isDirectory } of await pool.call('localsIn', level)) {
       if (ignored(path, isDirectory)) continue;
-      (isDirectory ? below : keep).push(path);
+      if (!isDirectory) keep.push(path);
+      else if (!directories.has(path)) below.push(path);
     }
-    directories.push(...below.filter((path) => !directories.includes(path)));
+    for (const path of below) directories.add(path);
     level = below;
   }
-  if (directories.length === 0) return;
+  if (directories.size === 0) return;
   await pool.call('clear', {
     keep,
-    directories: directories.toSorted((left, right) => right.length - left.length),
+    directories: [...directories].sort((left, right) => right.length - left.length),
   });
 }

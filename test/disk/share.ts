@@ -1,0 +1,267 @@
+/** A share on a real disk with its stage and committer, an index in memory, and a look at what is there. */
+import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
+import { type Digest, digestOf } from '../../agent/core/digest.ts';
+import type {
+  BlockRef,
+  Change,
+  Content,
+  Entry,
+  FileEntry,
+  HardlinkEntry,
+  Owner,
+} from '../../agent/core/entry.ts';
+import { comparePaths, type SharePath } from '../../agent/core/path.ts';
+import { planSteps, type Step } from '../../agent/core/plan.ts';
+import { type DiskStat, mtimeUsOf } from '../../agent/core/stat.ts';
+import {
+  type CommitInput,
+  type CommitOptions,
+  type CommitResult,
+  type Committer,
+  createCommitter,
+} from '../../agent/disk/commit.ts';
+import { diskStatOf } from '../../agent/disk/disk-stat.ts';
+import { openStage, type Stage } from '../../agent/disk/stage.ts';
+
+export const path = (text: string) => text as SharePath;
+export const nobody: Owner = {
+  uid: process.getuid?.() ?? 0,
+  gid: process.getgid?.() ?? 0,
+  user: '',
+  group: '',
+};
+const wholeBytesMax = 64 * 1024;
+
+/** What a file holds, by content: the writer's side of the tests. */
+export class Library {
+  readonly blocks = new Map<Digest, Uint8Array>();
+  readonly lists = new Map<Digest, readonly BlockRef[]>();
+
+  contentOf(bytes: Uint8Array): Content {
+    if (bytes.byteLength === 0) return { kind: 'empty' };
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < bytes.byteLength; at += wholeBytesMax)
+      pieces.push(bytes.subarray(at, at + wholeBytesMax));
+    const refs = pieces.map((piece) => {
+      const digest = digestOf(piece);
+      this.blocks.set(digest, piece);
+      return { digest, length: piece.byteLength };
+    });
+    const [first] = refs;
+    if (refs.length === 1 && first !== undefined) return { kind: 'block', digest: first.digest };
+    const digest = digestOf(Buffer.from(refs.map((ref) => ref.digest).join()));
+    this.lists.set(digest, refs);
+    return { kind: 'list', digest, cut: 'small' };
+  }
+
+  file(at: string, content: string | Uint8Array, more: Partial<FileEntry> = {}): FileEntry {
+    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+    return {
+      kind: 'file',
+      path: path(at),
+      mode: 0o644,
+      owner: nobody,
+      mtimeUs: 1_600_000_000_123_457,
+      size: bytes.byteLength,
+      sparse: false,
+      content: this.contentOf(bytes),
+      ...more,
+    };
+  }
+
+  refsOf(content: Content): readonly BlockRef[] {
+    if (content.kind === 'empty') return [];
+    if (content.kind === 'list') return this.lists.get(content.digest) ?? [];
+    return [{ digest: content.digest, length: this.blocks.get(content.digest)?.byteLength ?? 0 }];
+  }
+}
+
+export const directory = (at: string, more: Partial<Entry & { mode: number }> = {}): Entry =>
+  ({
+    kind: 'directory',
+    path: path(at),
+    mode: 0o755,
+    owner: nobody,
+    mtimeUs: 1_500_000_000_000_001,
+    ...more,
+  }) as Entry;
+export const symlink = (at: string, target: string): Entry => ({
+  kind: 'symlink',
+  path: path(at),
+  owner: nobody,
+  mtimeUs: 1_400_000_000_000_001,
+  target,
+});
+export const hardlink = (at: string, target: string): Entry => ({
+  kind: 'hardlink',
+  path: path(at),
+  target: path(target),
+});
+
+export type Tree = ReadonlyMap<SharePath, Entry>;
+export const treeOf = (entries: readonly Entry[]): Tree =>
+  new Map(
+    entries
+      .toSorted((left, right) => comparePaths(left.path, right.path))
+      .map((entry) => [entry.path, entry]),
+  );
+
+export function diff(before: Tree, after: Tree): Change[] {
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .sort(comparePaths)
+    .map((at) => ({ path: at, before: before.get(at) ?? null, after: after.get(at) ?? null }))
+    .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
+}
+
+export function stepsBetween(before: Tree, after: Tree): readonly Step[] {
+  return planSteps({
+    changes: diff(before, after),
+    after: (at) => after.get(at),
+    linksTo: (at) =>
+      [...after.values()].filter(
+        (entry): entry is HardlinkEntry => entry.kind === 'hardlink' && entry.target === at,
+      ),
+  });
+}
+
+export function lstat(root: string, at: string): DiskStat | null {
+  const stat = lstatSync(join(root, at), { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? null : diskStatOf(stat);
+}
+
+export type Share = {
+  readonly root: string;
+  readonly library: Library;
+  stage: Stage;
+  committer: Committer;
+  tree: Tree;
+  readonly index: Map<SharePath, DiskStat>;
+  /** Stages what is not live here, commits, and takes the outcome into the index. */
+  apply(entries: readonly Entry[], options?: ApplyOptions): Promise<CommitResult>;
+  inputOf(after: Tree, options?: ApplyOptions): CommitInput;
+  stageFor(after: Tree): Promise<void>;
+  takeIn(after: Tree, result: CommitResult): void;
+  /** The disk is what the tree says. */
+  check(entries: readonly Entry[]): void;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type ApplyOptions = {
+  readonly fetch?: boolean;
+  readonly ignored?: CommitInput['ignored'];
+  readonly options?: CommitOptions;
+  readonly signal?: AbortSignal;
+};
+
+const defaults: CommitOptions = { owner: 'numeric', perms: true, times: true };
+
+export async function openShare(
+  durability: 'deferred' | 'fsync' = 'deferred',
+  root = mkdtempSync(join(tmpdir(), 'share-')),
+): Promise<Share> {
+  const library = new Library();
+  const stage = await openStage(root);
+  const index = new Map<SharePath, DiskStat>();
+
+  function locate(digest: Digest) {
+    const places: { path: SharePath; offset: number; length: number }[] = [];
+    for (const entry of share.tree.values()) {
+      if (entry.kind !== 'file' || !index.has(entry.path)) continue;
+      let offset = 0;
+      for (const ref of library.refsOf(entry.content)) {
+        if (ref.digest === digest) places.push({ path: entry.path, offset, length: ref.length });
+        offset += ref.length;
+      }
+    }
+    return places;
+  }
+
+  const share: Share = {
+    root,
+    library,
+    stage,
+    committer: createCommitter(root, stage, { durability }),
+    tree: treeOf([]),
+    index,
+    inputOf(after, { ignored = () => false, options = defaults } = {}) {
+      return {
+        steps: stepsBetween(share.tree, after),
+        tag: 'tag',
+        expected: (at) => index.get(at) ?? null,
+        locate,
+        blocksOf: (content) => library.lists.get(content) ?? [],
+        ignored,
+        options,
+      };
+    },
+    async stageFor(after) {
+      const wanted: { digest: Digest; bytes: Uint8Array }[] = [];
+      for (const { after: entry } of diff(share.tree, after)) {
+        if (entry?.kind !== 'file') continue;
+        const refs = library.refsOf(entry.content);
+        if (entry.content.kind === 'list') await share.stage.assemble(entry, refs);
+        for (const { digest } of refs) {
+          const bytes = library.blocks.get(digest);
+          if (bytes !== undefined && locate(digest).length === 0) wanted.push({ digest, bytes });
+        }
+      }
+      assert.equal(await share.stage.put(wanted), []);
+    },
+    takeIn(after, result) {
+      if (result.lost.length > 0) return;
+      for (const { path: at, stat } of result.done) {
+        if (stat === null) index.delete(at);
+        else index.set(at, stat);
+      }
+      share.tree = after;
+    },
+    async apply(entries, options = {}) {
+      const after = treeOf(entries);
+      if (options.fetch !== false) await share.stageFor(after);
+      const signal = options.signal ?? new AbortController().signal;
+      const result = await share.committer.commit(share.inputOf(after, options), { signal });
+      share.takeIn(after, result);
+      if (result.lost.length === 0) await share.committer.settle();
+      return result;
+    },
+    check(entries) {
+      for (const entry of treeOf(entries).values()) checkEntry(root, library, entry);
+    },
+    async restart() {
+      await share.committer.close();
+      await share.stage.close();
+      share.stage = await openStage(root);
+      share.committer = createCommitter(root, share.stage, { durability });
+    },
+    async close() {
+      await share.committer.close();
+      await share.stage.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+  return share;
+}
+
+export function checkEntry(root: string, library: Library, entry: Entry): void {
+  const stat = lstat(root, entry.path);
+  const at = entry.path;
+  assert.ok(stat !== null, `${at} is there`);
+  if (entry.kind === 'hardlink') {
+    assert.is(stat.ino, lstat(root, entry.target)?.ino, `${at} is linked to ${entry.target}`);
+    return;
+  }
+  assert.is(stat.kind, entry.kind, `kind of ${at}`);
+  assert.is(mtimeUsOf(stat), entry.mtimeUs, `time of ${at}`);
+  assert.equal([stat.uid, stat.gid], [entry.owner.uid, entry.owner.gid], `owner of ${at}`);
+  if (entry.kind === 'symlink') assert.is(readlinkSync(join(root, at)), entry.target);
+  else assert.is(stat.mode.toString(8), entry.mode.toString(8), `mode of ${at}`);
+  if (entry.kind !== 'file') return;
+  const bytes = Buffer.concat(
+    library.refsOf(entry.content).map(({ digest }) => library.blocks.get(digest) ?? Buffer.of()),
+  );
+  assert.ok(readFileSync(join(root, at)).equals(bytes), `bytes of ${at}`);
+}
