@@ -297,3 +297,5 @@ export const rateSampleMs = 1_000;
 export const versionsKeptMax = 16;
 /** Paths that `verify` compares at once: bounds what it holds in memory. */
 export const verifyBatchPathsMax = 2_048;
+/** Peers whose addresses are remembered: every member, and as many who were. */
+export const addressBookPeersMax = 2 * membersMax;

@@ -52,6 +52,16 @@ export type MemberRow = {
   readonly revoked: boolean;
 };
 
+export type InvitationRow = {
+  /** Public half of the invitation's key pair. */
+  readonly id: string;
+  readonly role: Role;
+  /** ISO 8601. */
+  readonly expires: string;
+  readonly uses: number;
+  readonly used: number;
+};
+
 export type Membership = {
   readonly certificate: SignedCertificate;
   grant(): SignedGrant | null;
@@ -62,6 +72,8 @@ export type Membership = {
   certificateOf(key: PublicKey): SignedCertificate | undefined;
   /** Members and revoked ones, this agent too. */
   rows(): readonly MemberRow[];
+  /** Invitations by which somebody came; others are known only to who wrote them. */
+  invitations(): readonly InvitationRow[];
   /** Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in. */
   admit(certificate: SignedCertificate, addresses: readonly string[]): Promise<Admitted>;
   /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature. */
@@ -164,6 +176,17 @@ export function openMembership(options: MembershipOptions): Membership {
         };
       });
       return rows;
+    },
+    invitations() {
+      const found = new Map<string, InvitationRow>();
+      for (const { certificate } of effective.members) {
+        const terms = certificate.invitation?.terms;
+        if (terms === undefined) continue;
+        const { invite, role, expiresMs, uses } = terms;
+        const used = (found.get(invite)?.used ?? 0) + 1;
+        found.set(invite, { id: invite, role, expires: new Date(expiresMs).toISOString(), uses, used });
+      }
+      return [...found.values()];
     },
     admit: admitNewcomer,
     async takeGrant(body, signature) {

@@ -136,6 +136,12 @@ export function openShare(options: ShareOptions): Share {
   const writes = (): boolean => membership.grant()?.grant.writer === keyPair.publicKey;
   const head = (): SignedHead | null => running?.replica.head() ?? readHead(store);
 
+  function run(what: string, work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (!closing.signal.aborted) log.error({ err: error }, `${what} failed`);
+    });
+  }
+
   function changed(): void {
     speaker.changed();
     options.onChange();
@@ -159,6 +165,7 @@ export function openShare(options: ShareOptions): Share {
     draining = true;
     // An effect may feed the next event: it waits in the queue until this one's effects are all begun.
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      if (next.kind === 'headStored') versions.heard(next.version);
       for (const effect of running.replica.step(next, performance.now())) running.performer.perform(effect);
     }
     draining = false;
@@ -166,6 +173,10 @@ export function openShare(options: ShareOptions): Share {
 
   function onApplied(now: Applied): void {
     applied = now;
+    const current = head()?.head;
+    if (current?.root === now.root) {
+      run('noting a version', store.write({ state: new Map([versions.applied(current)]) }));
+    }
     clearTimeout(durable);
     durable = setTimeout(() => {
       running?.disk.committer

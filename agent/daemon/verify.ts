@@ -1,22 +1,23 @@
 /** Hashes the disk again and compares it with the signed tree. Reads only; what differs is the share's to repair. */
+import { P2psyncError } from '../base/errors.ts';
 import { verifyBatchPathsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Entry, FileEntry } from '../core/entry.ts';
 import { joinPath, type SharePath, topDirectory } from '../core/path.ts';
 import { type DiskStat, mtimeUsOf } from '../core/stat.ts';
 import { iterate, lookup } from '../core/tree.ts';
-import type { VerifyRow } from '../http/api.ts';
+import type { DiffRequest, DiffRow, VerifyRow } from '../http/api.ts';
 import type { ShareConfig } from './config.ts';
 import { ownerPolicy, type ShareDisk } from './disk.ts';
 import { asFound, sameBytes } from './found.ts';
-import { isUnder, whatDiffers } from './listing.ts';
+import { isUnder, resolveRoot, whatDiffers } from './listing.ts';
 import type { Share } from './share.ts';
 
 /** Only root may give files away: for others the owner stays who runs the agent, as with rsync. */
 const isRoot = process.geteuid?.() === 0;
 
 export type Difference = Extract<VerifyRow, { kind: 'difference' }>;
-export type Verified = { entries: number; bytes: number };
+export type Verified = { entries: number; bytes: number; differences?: number };
 
 export type VerifyOptions = {
   readonly root: Digest;
@@ -133,4 +134,74 @@ function difference(
   what: readonly string[],
 ): Difference {
   return { kind: 'difference', share: share.record.name, path, state, what, repaired: false };
+}
+
+/** `verify` of one share: every difference, then the summary; with `repair`, what the share could put right. */
+export async function* verifyShare(
+  share: Share,
+  request: { readonly path?: string; readonly repair: boolean },
+  signal: AbortSignal,
+): AsyncGenerator<VerifyRow> {
+  const disk = openedDisk(share);
+  if (request.repair && share.writes()) {
+    throw new P2psyncError(
+      'usage',
+      `this agent is the writer of ${share.record.name}, where the disk is the truth: p2psync rescan publishes what differs`,
+    );
+  }
+  const root = resolveRoot(share, undefined);
+  const seen: Verified = { entries: 0, bytes: 0 };
+  const differences: Difference[] = [];
+  for await (const one of findDifferences(share, disk, seen, { root, path: request.path, signal })) {
+    if (request.repair) differences.push(one);
+    else yield one;
+    seen.differences = (seen.differences ?? 0) + 1;
+  }
+  let repaired = 0;
+  if (request.repair && differences.length > 0) {
+    await share.repair(differences.map((one) => one.path as SharePath));
+    const left = new Set<string>();
+    const again: Verified = { entries: 0, bytes: 0 };
+    const now = { root: resolveRoot(share, undefined), path: request.path, signal };
+    for await (const one of findDifferences(share, disk, again, now)) left.add(one.path);
+    for (const one of differences) {
+      const isRepaired = !left.has(one.path);
+      if (isRepaired) repaired += 1;
+      yield { ...one, repaired: isRepaired };
+    }
+  }
+  const { entries, bytes } = seen;
+  yield {
+    kind: 'summary',
+    share: share.record.name,
+    entries,
+    bytes,
+    differences: seen.differences ?? 0,
+    repaired,
+  };
+}
+
+/** `diff --disk`: paths whose content the disk has otherwise than the tree. */
+export async function* diffDisk(
+  share: Share,
+  request: DiffRequest,
+  signal: AbortSignal,
+): AsyncGenerator<DiffRow> {
+  const disk = openedDisk(share);
+  const root = resolveRoot(share, request.from);
+  for await (const { path, state, what } of findDifferences(
+    share,
+    disk,
+    { entries: 0, bytes: 0 },
+    { root, path: request.path, signal },
+  )) {
+    const change = state === 'extra' ? 'added' : state === 'missing' ? 'removed' : 'changed';
+    yield { path, change, what };
+  }
+}
+
+function openedDisk(share: Share): ShareDisk {
+  const disk = share.disk();
+  if (disk !== null) return disk;
+  throw new P2psyncError('io', share.faults.list()[0]?.message ?? `share ${share.record.name} is starting`);
 }

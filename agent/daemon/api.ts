@@ -1,0 +1,147 @@
+/** Everything a running agent answers over its socket and port: `AgentApi` on top of its shares. */
+import { P2psyncError } from '../base/errors.ts';
+import type { AgentApi, AgentEvent, SetupResult, ShareResult, VerifyRow } from '../http/api.ts';
+import type { Access } from './access.ts';
+import { type Config, readConfig } from './config.ts';
+import { changedKeys } from './config-changes.ts';
+import { watchEvents } from './event-stream.ts';
+import { readShares } from './home.ts';
+import { diffVersions, listEntries } from './listing.ts';
+import type { Log } from './log.ts';
+import { renderMetrics } from './metrics.ts';
+import type { Rates } from './rates.ts';
+import { reportHistory, reportMembers, reportPeers, reportReady, reportShare } from './report.ts';
+import type { Agent } from './run.ts';
+import { initShare, invite, joinShare, pickShare } from './setup.ts';
+import type { Share } from './share.ts';
+import { diffDisk, verifyShare } from './verify.ts';
+import { agentVersion } from './version.ts';
+import { waitForVersion } from './wait.ts';
+
+export type ApiPorts = {
+  readonly agent: Agent;
+  readonly home: string;
+  readonly config: Config;
+  readonly access: Access;
+  readonly rates: Rates;
+  readonly listeners: Set<() => void>;
+  readonly log: Log;
+};
+
+export function createApi(ports: ApiPorts): AgentApi {
+  const { agent, home, listeners } = ports;
+  const reportPorts = { host: agent.host, sessions: agent.sessions, rates: ports.rates };
+
+  // Changes while running.
+  let { config } = ports;
+
+  const all = (): Share[] => [...agent.shares.values()];
+  const pick = (named: string | undefined): Share => {
+    const found = pickShare(
+      all().map(({ record }) => record),
+      named,
+    );
+    const share = agent.shares.get(found.id);
+    if (share === undefined) throw new P2psyncError('not-found', `share ${found.name} does not run`);
+    return share;
+  };
+  /** All of them where none is named. */
+  const some = (named: string | undefined): Share[] => (named === undefined ? all() : [pick(named)]);
+  const results = (shares: readonly Share[]): ShareResult[] =>
+    shares.map((share) => ({ share: share.record.name, state: share.state() }));
+  const uptimeSeconds = (): number => Math.round((Date.now() - agent.startedMs) / 1000);
+
+  /** Starts what was just set up on disk. */
+  async function adopt(result: SetupResult): Promise<SetupResult> {
+    config = await readConfig(home);
+    const record = (await readShares(home)).find((one) => one.id === result.id);
+    const shareConfig = config.shares.find((one) => one.name === result.share);
+    if (record === undefined || shareConfig === undefined) {
+      throw new P2psyncError(
+        'config',
+        `share ${result.share} was set up but is not in ${result.config}: start the agent again`,
+      );
+    }
+    agent.addShare(record, shareConfig);
+    return result;
+  }
+
+  const api: AgentApi = {
+    async status() {
+      return {
+        agent: {
+          name: config.name,
+          peerId: agent.host.peer,
+          version: agentVersion,
+          uptimeSeconds: uptimeSeconds(),
+          addresses: agent.host.addresses(),
+        },
+        shares: all().map((share) => reportShare(share, reportPorts)),
+      };
+    },
+    peers: async () => all().flatMap((share) => reportPeers(share, reportPorts)),
+    members: async () => ({
+      members: all().flatMap((share) => reportMembers(share, agent.host.peer)),
+      invitations: all().flatMap((share) =>
+        share.membership.invitations().map((one) => ({ share: share.record.name, ...one })),
+      ),
+    }),
+    history: async ({ share }) => some(share).flatMap(reportHistory),
+    wait: (request, { signal }) =>
+      waitForVersion(pick(request.share), request, { self: agent.host.peer, listeners }, signal),
+
+    async *ls(request) {
+      yield* listEntries(pick(request.share), request);
+    },
+    async *diff(request, { signal }) {
+      const share = pick(request.share);
+      if (request.disk === true) yield* diffDisk(share, request, signal);
+      else yield* diffVersions(share, request);
+    },
+    async *verify(request, { signal }): AsyncGenerator<VerifyRow> {
+      for (const share of some(request.share)) yield* verifyShare(share, request, signal);
+    },
+
+    init: async (request) => adopt(await initShare({ ...request, home })),
+    async invite(request) {
+      return invite(home, pick(request.share).record, request, agent.host.addresses());
+    },
+    join: async (request) => adopt(await joinShare({ ...request, home })),
+    async pause({ share }) {
+      const chosen = some(share);
+      for (const one of chosen) await one.pause(true);
+      return results(chosen);
+    },
+    async resume({ share, yes }) {
+      const chosen = some(share);
+      for (const one of chosen) {
+        await one.pause(false);
+        if (yes) await one.allow();
+      }
+      return results(chosen);
+    },
+    async rescan({ share }) {
+      const chosen = some(share);
+      for (const one of chosen) await one.rescan();
+      return results(chosen);
+    },
+    async reload() {
+      const next = await readConfig(home);
+      const { live, restart } = changedKeys(config, next);
+      for (const share of all()) {
+        const shareConfig = next.shares.find((one) => one.name === share.record.name);
+        if (shareConfig !== undefined) share.reconfigure(shareConfig);
+      }
+      config = next;
+      return { changed: live, restart };
+    },
+
+    health: async () => ({ ok: true, name: config.name, uptimeSeconds: uptimeSeconds() }),
+    ready: async ({ share }) => reportReady(some(share), config.ready.maxLagMs),
+    async metrics() {
+      return renderMetrics(await api.status());
+    },
+    events: ({ signal }): AsyncIterable<AgentEvent> => watchEvents(all, listeners, signal),
+  };
+  return api;
+}

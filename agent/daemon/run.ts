@@ -1,0 +1,275 @@
+/**
+ * A running agent: opens everything in order, joins it, and closes it in the opposite order. The one place where
+ * host, shares, dialer and HTTP meet.
+ */
+import { P2psyncError } from '../base/errors.ts';
+import { rateSampleMs } from '../base/limits.ts';
+import { decodeCertificate } from '../core/certificate.ts';
+import { keyPairFromSeed, type PeerId, publicKeyOfPeer, type ShareId } from '../core/keys.ts';
+import { startHttp } from '../http/server.ts';
+import { createDialer, type Dialer } from '../net/dialer.ts';
+import { type Host, startHost } from '../net/host.ts';
+import { openStore } from '../store/database.ts';
+import { loadIdentity } from '../store/identity.ts';
+import { lockHome } from '../store/lock.ts';
+import { readSecret } from '../store/secrets.ts';
+import { compileAccess } from './access.ts';
+import { createAddressBook } from './address-book.ts';
+import { createApi } from './api.ts';
+import { type Config, type ShareConfig } from './config.ts';
+import { checkShareDirectories } from './config-shares.ts';
+import { indexDirectory, readShares, type ShareRecord, socketPath } from './home.ts';
+import type { Log } from './log.ts';
+import { openMembership } from './membership.ts';
+import { createRates } from './rates.ts';
+import { createRequestIds } from './request-ids.ts';
+import { createSessions, type Sessions } from './session.ts';
+import { openShare, type Share } from './share.ts';
+import { stateKeys } from './state.ts';
+import { agentVersion } from './version.ts';
+
+export type RunOptions = {
+  readonly home: string;
+  readonly config: Config;
+  readonly log: Log;
+  /** Its abort stops the agent. */
+  readonly signal: AbortSignal;
+};
+
+/** Resolves when the agent was asked to stop and has. @throws {P2psyncError} locked, config, conflict, permission. */
+export async function runAgent(options: RunOptions): Promise<void> {
+  const { home, log, signal } = options;
+  await using closers = new AsyncDisposableStack();
+  const lock = await lockHome(home);
+  closers.defer(() => lock.release());
+  const agent = await startAgent(options, closers);
+  log.info(
+    { peer: agent.host.peer, addresses: agent.host.addresses(), version: agentVersion },
+    'agent started',
+  );
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  log.info({}, 'agent stops');
+}
+
+export type Agent = {
+  readonly host: Host;
+  readonly sessions: Sessions;
+  readonly shares: ReadonlyMap<ShareId, Share>;
+  readonly startedMs: number;
+  /** Starts a share that `init` or `join` has just set up. */
+  addShare(record: ShareRecord, config: ShareConfig): void;
+};
+
+async function startAgent(options: RunOptions, closers: AsyncDisposableStack): Promise<Agent> {
+  const { home, config, log } = options;
+  const identity = loadIdentity(home);
+  if (identity === undefined) {
+    throw new P2psyncError(
+      'config',
+      `there is no identity in ${home}: begin with p2psync init DIR or p2psync join INVITATION DIR`,
+    );
+  }
+  const keyPair = keyPairFromSeed(identity.seed);
+  const planned = await matchShares(home, config);
+  await checkShareDirectories(config.shares, home);
+
+  const stopping = new AbortController();
+  closers.defer(() => stopping.abort());
+  const access = await compileAccess(config.access, {
+    signal: stopping.signal,
+    note: (text, fields) => log.warn(fields, text),
+  });
+  const store = openStore(indexDirectory(home));
+  closers.defer(() => store.close());
+
+  // Changes while running.
+  const shares = new Map<ShareId, Share>();
+  const listeners = new Set<() => void>();
+  const requestIds = createRequestIds();
+  const rates = createRates();
+  const book = createAddressBook();
+  let dialer: Dialer | undefined;
+
+  const sessions = createSessions({
+    host: () => host,
+    shares: () => shares.values(),
+    name: config.name,
+    agentVersion,
+    log,
+    onAddresses: (peer, addresses) => {
+      book.learn(peer, addresses);
+      nameMembers();
+    },
+  });
+
+  const host = await startHost(
+    {
+      seed: identity.seed,
+      listen: config.listen,
+      announce: config.announce,
+      connectionsMax: config.limits.connections,
+      discovery: config.discovery,
+    },
+    {
+      allowAddress: (address) => access.allows(address),
+      allow(peer, _address, direction) {
+        const key = publicKeyOfPeer(peer);
+        const memberships = [...shares.values()].map((share) => share.membership);
+        if (memberships.some((membership) => membership.isRevoked(key))) return false;
+        const isMember = memberships.some((membership) => membership.isMember(key));
+        return direction === 'outbound' || !isMember || dialer === undefined || dialer.accepts(peer);
+      },
+      connected(connected) {
+        dialer?.connected(connected);
+        sessions.connected(connected);
+      },
+      disconnected(peer, reason) {
+        log.info({ peer, reason }, 'disconnected');
+        dialer?.disconnected(peer);
+        sessions.disconnected(peer);
+        requestIds.closeAll(peer);
+      },
+      control: (peer, frame) => sessions.control(peer, frame),
+      blockRequest: (peer, request) => shares.get(request.share)?.blockRequest(peer, request),
+      blockAnswer(peer, answer) {
+        const request = requestIds.find(peer, answer.id);
+        if (request === undefined) return undefined;
+        if (answer.kind === 'done' || answer.kind === 'busy') requestIds.close(peer, request);
+        return shares.get(request.share)?.blockAnswer(peer, { ...answer, id: request.id });
+      },
+      requestsLost(peer) {
+        requestIds.closeAll(peer);
+        for (const share of shares.values()) share.requestsLost(peer);
+      },
+      note: (text, fields) => log.info(fields, text),
+      discovered: (peer, addresses) => {
+        book.learn(peer, addresses);
+        nameMembers();
+      },
+    },
+  );
+  closers.defer(() => host.close());
+
+  const agent: Agent = { host, sessions, shares, startedMs: Date.now(), addShare };
+  const api = createApi({ agent, home, config, access, rates, listeners, log });
+  const server = await startHttp({
+    api,
+    socketPath: socketPath(home),
+    listen: config.http.listen,
+    hosts: config.http.hosts,
+    onFailure: (error, path) => log.error({ err: error, path }, 'a request failed'),
+  });
+  closers.defer(() => server.close());
+
+  function addShare(record: ShareRecord, shareConfig: ShareConfig): void {
+    const shareStore = store.share(record.id);
+    const certificate = shareStore.state(stateKeys.certificate);
+    const salt = readSecret(home, { kind: 'salt', share: record.id });
+    if (certificate === undefined || salt === undefined) {
+      throw new P2psyncError(
+        'config',
+        `share ${record.name} is not whole in ${home}: its certificate or its salt is missing; join it anew`,
+      );
+    }
+    const membership = openMembership({
+      share: record.id,
+      authority: record.authority,
+      self: keyPair,
+      certificate: decodeCertificate(certificate),
+      store: shareStore,
+    });
+    book.load(shareStore);
+    const blocks = {
+      request: (peer: PeerId, request: Parameters<Share['blockRequest']>[1]) =>
+        host.blocks.request(peer, {
+          ...request,
+          share: record.id,
+          id: requestIds.open(peer, { share: record.id, id: request.id }),
+        }),
+      cancel(peer: PeerId, id: number) {
+        const wireId = requestIds.close(peer, { share: record.id, id });
+        if (wireId !== undefined) host.blocks.cancel(peer, wireId);
+      },
+    };
+    const share = openShare({
+      record,
+      config: shareConfig,
+      agent: { name: config.name, version: agentVersion, keyPair },
+      salt,
+      store: shareStore,
+      membership,
+      host,
+      blocks,
+      sessions,
+      log: log.child({ share: record.name }),
+      onChange: notify,
+      onMembers: nameMembers,
+    });
+    shares.set(record.id, share);
+    nameMembers();
+    sessions.greetAll();
+  }
+
+  function notify(): void {
+    for (const listener of listeners) listener();
+  }
+
+  /** The dialer wants to know of every member of any share, once. */
+  function nameMembers(): void {
+    const members = new Map<PeerId, readonly string[]>();
+    for (const share of shares.values()) {
+      for (const { peer, addresses, key } of share.membership.rows()) {
+        if (peer === host.peer || share.membership.isRevoked(key)) continue;
+        members.set(peer, [...new Set([...book.of(peer), ...addresses, ...(members.get(peer) ?? [])])]);
+      }
+      book.save(share.store);
+    }
+    if (config.discovery !== 'static') {
+      dialer?.members([...members].map(([peer, addresses]) => ({ peer, addresses })));
+    }
+  }
+
+  for (const { record, shareConfig } of planned) addShare(record, shareConfig);
+  dialer = createDialer(host, {
+    bootstrap: config.bootstrap,
+    note: (text, fields) => log.debug(fields, text),
+  });
+  const running = dialer;
+  nameMembers();
+  const sampling = setInterval(() => {
+    const peers = [...shares.values()].flatMap((share) => share.membership.rows().map((row) => row.peer));
+    const traffic = [...new Set(peers)].flatMap((peer) => {
+      const counted = host.traffic(peer);
+      return counted === null ? [] : [[peer, counted] as const];
+    });
+    rates.sample(traffic, performance.now());
+  }, rateSampleMs);
+  closers.defer(async () => {
+    clearInterval(sampling);
+    sessions.close();
+    await running.close();
+    await Promise.all([...shares.values()].map((share) => share.close()));
+  });
+  return agent;
+}
+
+/** Shares of the configuration with what `init` and `join` recorded of them. @throws {P2psyncError} config. */
+async function matchShares(
+  home: string,
+  config: Config,
+): Promise<readonly { readonly record: ShareRecord; readonly shareConfig: ShareConfig }[]> {
+  const records = await readShares(home);
+  return config.shares.map((shareConfig) => {
+    const record = records.find((one) => one.name === shareConfig.name);
+    if (record === undefined) {
+      throw new P2psyncError(
+        'config',
+        `share ${shareConfig.name} of ${config.file} was never set up here: p2psync init ${shareConfig.path} --share ${shareConfig.name}, or p2psync join INVITATION ${shareConfig.path}`,
+      );
+    }
+    return { record: { ...record, path: shareConfig.path }, shareConfig };
+  });
+}

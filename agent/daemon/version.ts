@@ -1,0 +1,25 @@
+/** The program's version, from its package.json, which lies two or three directories above (source or dist). */
+import { readFileSync } from 'node:fs';
+import { P2psyncError } from '../base/errors.ts';
+
+export const agentVersion = readVersion();
+
+function readVersion(): string {
+  for (const place of ['../../package.json', '../../../package.json']) {
+    try {
+      const text = readFileSync(new URL(place, import.meta.url), 'utf8');
+      const found: unknown = JSON.parse(text);
+      if (
+        typeof found === 'object' &&
+        found !== null &&
+        'version' in found &&
+        typeof found.version === 'string'
+      ) {
+        return found.version;
+      }
+    } catch {
+      // It lies in the other place then.
+    }
+  }
+  throw new P2psyncError('io', 'package.json of p2psync is missing: install it again');
+}
