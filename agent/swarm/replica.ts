@@ -4,6 +4,7 @@
  */
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
+import { wholeFileBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
@@ -14,6 +15,7 @@ import { createHeads } from './heads.ts';
 import type { HeadMessage, Message } from './messages.ts';
 import { createNeighbours, type Neighbour } from './neighbours.ts';
 import { createReconcile } from './reconcile.ts';
+import { createReveal } from './reveal.ts';
 import { createSchedule } from './schedule.ts';
 import { createServe } from './serve.ts';
 
@@ -56,6 +58,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   const schedule = createSchedule({ neighbours, library, random });
   const reconcile = createReconcile({ applied: options.applied, library, schedule });
   const serve = createServe();
+  const reveal = createReveal({ neighbours, random });
 
   // Changes while running.
   let paused = false;
@@ -67,17 +70,18 @@ export function createReplica(options: ReplicaOptions): Replica {
 
   const situation = (): Situation => ({
     message: heads.message(),
-    appliedFor: () => reconcile.applied()?.version ?? null,
+    appliedFor: (peer) => reveal.appliedFor(peer, reconcile.applied()?.version ?? null),
     appliedRoot: reconcile.applied()?.root ?? null,
   });
 
   function handle(event: Event, nowMs: number): readonly Effect[] {
     switch (event.kind) {
       case 'peerJoined':
-        return join(event.peer);
+        return join(event.peer, nowMs);
       case 'peerLeft':
         neighbours.remove(event.peer);
         announce.left(event.peer);
+        reveal.left(event.peer);
         serve.left(event.peer);
         schedule.peerLeft(event.peer);
         return serve.tick(nowMs);
@@ -88,7 +92,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       case 'headGossiped':
         return offer(event.message, event.peer, nowMs);
       case 'published':
-        return publish(event.message, nowMs);
+        return publish(event, nowMs);
       case 'headStored':
         if (isHighest(event.version)) isStoring = false;
         return [];
@@ -134,7 +138,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     }
   }
 
-  function join(peer: PeerId): readonly Effect[] {
+  function join(peer: PeerId, nowMs: number): readonly Effect[] {
     if (!neighbours.add(peer)) {
       return [
         { kind: 'note', text: 'more neighbours than are kept; this one is left out', fields: { peer } },
@@ -142,6 +146,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     }
     serve.joined(peer);
     announce.joined(peer);
+    reveal.joined(peer, nowMs);
     return [];
   }
 
@@ -160,6 +165,7 @@ export function createReplica(options: ReplicaOptions): Replica {
         const root = heads.highest()?.head.root;
         if (root !== undefined && message.digests.includes(root)) neighbour.pagesOf = root;
         schedule.announced(neighbour.peer, message.digests);
+        reveal.announced(neighbour.peer, message.digests, nowMs);
         return [];
       }
       case 'paused':
@@ -214,12 +220,18 @@ export function createReplica(options: ReplicaOptions): Replica {
     return effects;
   }
 
-  function publish(message: HeadMessage, nowMs: number): readonly Effect[] {
+  function publish(
+    { message, newBlocks, newBytes }: Event & { kind: 'published' },
+    nowMs: number,
+  ): readonly Effect[] {
     const verdict = heads.offer(message);
     if (verdict.kind === 'equivocation') return verdict.effects;
     if (verdict.kind === 'old') return [];
     if (verdict.kind === 'news') {
       const { version, root } = message.head.head;
+      const before = reconcile.applied()?.version ?? null;
+      const bytes = newBytes ?? newBlocks.length * wholeFileBytesMax;
+      reveal.published({ version, before, blocks: newBlocks, bytes });
       reconcile.adopt({ version, root }, nowMs);
       announce.hasPagesOf(root);
       announce.news(nowMs);
@@ -253,7 +265,13 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function wake(nowMs: number): readonly Effect[] {
-    const at = Math.min(reconcile.wakeMs(nowMs), schedule.wakeMs(nowMs), announce.wakeMs(), serve.wakeMs());
+    const at = Math.min(
+      reconcile.wakeMs(nowMs),
+      schedule.wakeMs(nowMs),
+      announce.wakeMs(),
+      serve.wakeMs(),
+      reveal.wakeMs(),
+    );
     const atMs = Math.max(nowMs, at);
     if (atMs === wakeAtMs || atMs === Number.POSITIVE_INFINITY) return [];
     wakeAtMs = atMs;
@@ -268,6 +286,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       const root = reconcile.target()?.head.root;
       if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root);
       effects.push(...schedule.fill(nowMs));
+      effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs() }, nowMs));
       effects.push(...announce.flush(situation(), nowMs));
       effects.push(...wake(nowMs));
       return effects;
