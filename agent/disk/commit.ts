@@ -102,19 +102,23 @@ export type CommitCalls = {
   makeDurable(next: { readonly name: string; readonly from: number; readonly count: number }): number | null;
 };
 
-/**
- * @param root absolute path of the share's directory.
- * @param options `fsync`: everything is durable before a commit resolves.
- */
-export function createCommitter(
-  root: string,
+export type CommitterOptions = {
+  /** `fsync`: everything is durable before a commit resolves. */
+  readonly durability: 'deferred' | 'fsync';
+};
+
+/** @param root absolute path of the share's directory. */
+export function createCommitter(root: string, stage: Stage, options: CommitterOptions): Committer {
+  const url = workerUrl('commit-worker', import.meta.url);
+  return createCommitterOn(createPool<CommitCalls>(url, { threads: 1, data: () => root }), stage, options);
+}
+
+/** @param pool that answers calls in the order in which they were made: one thread. Closed with the committer. */
+export function createCommitterOn(
+  pool: Pool<CommitCalls>,
   stage: Stage,
-  options: { readonly durability: 'deferred' | 'fsync' },
+  options: CommitterOptions,
 ): Committer {
-  const pool = createPool<CommitCalls>(workerUrl('commit-worker', import.meta.url), {
-    threads: 1,
-    data: () => root,
-  });
   const sync = options.durability === 'fsync';
   let running = false;
 

@@ -1,37 +1,8 @@
 /** Runs the stage's files in a worker thread. */
 import { openConfined } from './confined.ts';
-import { type Handlers, poolData, serveCalls } from './pool-worker.ts';
+import { poolData, serveCalls } from './pool-worker.ts';
 import type { StageCalls } from './stage.ts';
-import { createStageFiles } from './stage-files.ts';
-import { explainFull } from './system-errors.ts';
+import { stageHandlers } from './stage-handlers.ts';
 
 const root = String(poolData());
-const files = createStageFiles(openConfined(root));
-
-function explained<Result>(run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    throw explainFull(error, root);
-  }
-}
-
-serveCalls<StageCalls>({
-  found: () => explained(() => files.found()),
-  put: ({ blocks, bytes }) => {
-    let start = 0;
-    const cut = blocks.map(({ digest, length, places }) => {
-      start += length;
-      return { digest, places, bytes: bytes.subarray(start - length, start) };
-    });
-    return explained(() => files.put(cut));
-  },
-  assemble: (part) => explained(() => files.assemble(part)),
-  read: ({ digest, length, sources }, { transfer }) => {
-    const bytes = files.read(digest, length, sources);
-    if (bytes !== null && bytes.buffer instanceof ArrayBuffer) transfer.push(bytes.buffer);
-    return bytes;
-  },
-  release: (contents) => files.release(contents),
-  prune: (keep) => files.prune(keep),
-} satisfies Handlers<StageCalls>);
+serveCalls<StageCalls>(stageHandlers(openConfined(root), root));

@@ -9,7 +9,7 @@ import type { Digest } from '../core/digest.ts';
 import type { BlockRef, FileEntry } from '../core/entry.ts';
 import { partOf, stagedBlock } from './agent-paths.ts';
 import type { BlockSource } from './block-bytes.ts';
-import { createPool, workerUrl } from './pool.ts';
+import { createPool, type Pool, workerUrl } from './pool.ts';
 import { checkPart, type Part, type PartDescription, type PutBlock } from './stage-files.ts';
 
 export type Stage = {
@@ -74,12 +74,13 @@ type Assembly = PartDescription & { readonly offsets: Float64Array; filled: Uint
 type Spot = { readonly assembly: Assembly; readonly index: number };
 
 /** @param root absolute path of the share's directory. */
-export async function openStage(root: string): Promise<Stage> {
-  // One thread: calls are answered in the order in which they were made.
-  const pool = createPool<StageCalls>(workerUrl('stage-worker', import.meta.url), {
-    threads: 1,
-    data: () => root,
-  });
+export function openStage(root: string): Promise<Stage> {
+  const url = workerUrl('stage-worker', import.meta.url);
+  return openStageOn(createPool<StageCalls>(url, { threads: 1, data: () => root }));
+}
+
+/** @param pool that answers calls in the order in which they were made: one thread. Closed with the stage. */
+export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
   const singles = new Map<Digest, 'checked' | 'unchecked'>();
   const assemblies = new Map<Digest, Assembly>();
   const spots = new Map<Digest, Spot[]>();

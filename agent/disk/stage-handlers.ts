@@ -1,0 +1,39 @@
+/** The calls of the stage's worker, on its files. Synchronous. */
+import type { Confined } from './confined.ts';
+import type { Handlers } from './pool-worker.ts';
+import type { StageCalls } from './stage.ts';
+import { createStageFiles } from './stage-files.ts';
+import { explainFull } from './system-errors.ts';
+
+/** @param root named in errors. */
+export function stageHandlers(confined: Confined, root: string): Handlers<StageCalls> {
+  const files = createStageFiles(confined);
+
+  function explained<Result>(run: () => Result): Result {
+    try {
+      return run();
+    } catch (error) {
+      throw explainFull(error, root);
+    }
+  }
+
+  return {
+    found: () => explained(() => files.found()),
+    put: ({ blocks, bytes }) => {
+      let start = 0;
+      const cut = blocks.map(({ digest, length, places }) => {
+        start += length;
+        return { digest, places, bytes: bytes.subarray(start - length, start) };
+      });
+      return explained(() => files.put(cut));
+    },
+    assemble: (part) => explained(() => files.assemble(part)),
+    read: ({ digest, length, sources }, { transfer }) => {
+      const bytes = files.read(digest, length, sources);
+      if (bytes !== null && bytes.buffer instanceof ArrayBuffer) transfer.push(bytes.buffer);
+      return bytes;
+    },
+    release: (contents) => files.release(contents),
+    prune: (keep) => files.prune(keep),
+  };
+}
