@@ -38,8 +38,8 @@ async function perform(words: readonly string[], terminal: Terminal): Promise<nu
     return exitCodes.done;
   }
   if (globals.has('version')) {
-    const { programVersion } = await import('../base/program.ts');
-    await terminal.write(`p2psync ${programVersion()}\n`);
+    const { agentVersion } = await import('../daemon/version.ts');
+    await terminal.write(`p2psync ${agentVersion}\n`);
     return exitCodes.done;
   }
   if (command === undefined) throw new P2psyncError('usage', 'no command given; see p2psync --help');

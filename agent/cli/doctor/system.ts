@@ -1,7 +1,7 @@
 /** The machine: Node, clock, limits of the kernel. Reads /proc; where that is not there, says so. */
 import { readFile } from 'node:fs/promises';
-import { programVersion } from '../../base/program.ts';
-import { formatCount } from '../render/format.ts';
+import { agentVersion } from '../../daemon/version.ts';
+import { countOf, formatCount } from '../render/format.ts';
 import { type Check, fail, ok, warn } from './check.ts';
 
 /** `engines` of the package: below it types are not stripped and WebSocket-era APIs are missing. */
@@ -16,7 +16,7 @@ const inotifyInstancesLeast = 16;
 export function checkNode(version: string): Check {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const fits = major > nodeLeast[0] || (major === nodeLeast[0] && minor >= nodeLeast[1]);
-  const message = `node ${version}, p2psync ${programVersion()}`;
+  const message = `node ${version}, p2psync ${agentVersion}`;
   if (fits) return ok('node', message);
   return fail(
     'node',
@@ -60,8 +60,8 @@ export function checkInotify(
   if (!(watches > 0 && instances > 0)) {
     return [warn('inotify-watches', 'the limits of inotify are not known', 'sysctl fs.inotify')];
   }
-  const seen = `${directories.isComplete ? '' : 'at least '}${formatCount(directories.count)}`;
-  const message = `${formatCount(watches)} inotify watches for ${seen} directories`;
+  const seen = `${directories.isComplete ? '' : 'at least '}${countOf(directories.count, 'directory', 'directories')}`;
+  const message = `${formatCount(watches)} inotify watches for ${seen}`;
   // Twice, because other programs of the same user draw on the same number, and trees grow.
   const wanted = 2 ** Math.ceil(Math.log2(Math.max(8192, directories.count * 2)));
   const remedy = `sysctl -w fs.inotify.max_user_watches=${wanted} (to keep it: in /etc/sysctl.d/p2psync.conf)`;
