@@ -299,3 +299,8 @@ export const versionsKeptMax = 16;
 export const verifyBatchPathsMax = 2_048;
 /** Peers whose addresses are remembered: every member, and as many who were. */
 export const addressBookPeersMax = 2 * membersMax;
+/** First pause before a path that could not be put right is tried again, ms; it doubles up to the longest. */
+export const failedPathRetryMs = 250;
+export const failedPathRetryMsMax = 30_000;
+/** A walk over a whole tree lets others run after this many entries: about 10 ms. */
+export const treeWalkPauseEntries = 4_096;

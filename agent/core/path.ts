@@ -15,21 +15,24 @@ export const agentDirectory = '.p2psync';
 const dot = 0x2e;
 const slash = 0x2f;
 
-/** @throws {P2psyncError} bad-path, naming the rule that is broken. */
-export function parsePath(text: string): SharePath {
-  const fault = pathFault(text);
+/** @param known as in `pathFault`. @throws {P2psyncError} bad-path, naming the rule that is broken. */
+export function parsePath(text: string, known = 0): SharePath {
+  const fault = pathFault(text, known);
   if (fault !== undefined)
     throw new P2psyncError('bad-path', `${fault}: ${JSON.stringify(text.slice(0, 200))}`);
   return text as SharePath;
 }
 
-/** The rule that the text breaks, or undefined where it is a path of a share. */
-export function pathFault(text: string): string | undefined {
+/**
+ * The rule that the text breaks, or undefined where it is a path of a share.
+ * @param known start of a name before which the text is known to agree with a path of a share; 0 for none.
+ */
+export function pathFault(text: string, known = 0): string | undefined {
   if (text === '') return 'an empty path';
   if (isTooLong(text, pathBytesMax)) return `a path of more than ${pathBytesMax} bytes`;
   let isAscii = true;
-  let start = 0;
-  for (let at = 0; at <= text.length; at += 1) {
+  let start = known;
+  for (let at = known; at <= text.length; at += 1) {
     const unit = at < text.length ? text.charCodeAt(at) : slash;
     if (unit >= 0x80) isAscii = false;
     if (unit === 0) return 'a path with a NUL';
@@ -67,6 +70,14 @@ export function joinPath(directory: DirectoryPath, name: string): SharePath {
 export function parentOf(path: SharePath): DirectoryPath {
   const end = path.lastIndexOf('/');
   return end < 0 ? topDirectory : (path.slice(0, end) as SharePath);
+}
+
+/** Directories above, nearest first; the top directory is not among them. */
+export function ancestorsOf(path: SharePath): SharePath[] {
+  const found: SharePath[] = [];
+  for (let at = parentOf(path); at !== topDirectory; at = parentOf(at as SharePath))
+    found.push(at as SharePath);
+  return found;
 }
 
 export function nameOf(path: SharePath): string {

@@ -3,12 +3,14 @@
  * everything as the tree has it from those that do not, and puts strays aside; never fetches anything.
  */
 
+import { setImmediate } from 'node:timers/promises';
 import type { Bytes } from '../base/bytes.ts';
+import { treeWalkPauseEntries } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Change, FileEntry } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
-import { lookup } from '../core/tree.ts';
+import { iterate, lookup } from '../core/tree.ts';
 import type { Reader } from '../disk/read.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
@@ -65,6 +67,18 @@ export async function handleDrift(
       ports.onDrifted(sorted.drifted);
     }
   });
+}
+
+/** Paths of the tree that the index does not know: whatever took them away, they are to be put right. */
+export async function findUnindexed(store: ShareStore, root: Digest): Promise<readonly SharePath[]> {
+  const found: SharePath[] = [];
+  let count = 0;
+  for (const { path } of iterate((digest) => store.page(digest), root)) {
+    if (store.record(path) === undefined) found.push(path);
+    count += 1;
+    if (count % treeWalkPauseEntries === 0) await setImmediate();
+  }
+  return found;
 }
 
 /** A commit may have put the path right, or changed it, between the look and the gate. */

@@ -7,6 +7,7 @@
 import { P2psyncError } from '../base/errors.ts';
 import { observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import {
+  ancestorsOf,
   comparePaths,
   type DirectoryPath,
   isBelow,
@@ -40,6 +41,8 @@ export type ObserverPorts = {
   readonly watch: (handlers: WatchHandlers) => Watcher;
   /** Differences, each path once, parents before what is below them. The next batch waits. */
   readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
+  /** The index now says of every path what the disk says, or was told of the difference. */
+  readonly onScanned: () => Promise<void>;
   /** Everything found so far was handed over. */
   readonly onQuiet: () => Promise<void>;
   /** What cannot be replicated below `directory` (of the whole share where `whole`); replaces what was said before. */
@@ -140,6 +143,7 @@ export function createObserver(ports: ObserverPorts): Observer {
     dirty.clear();
     try {
       await scanBelow(topDirectory);
+      await ports.onScanned();
       await ports.onQuiet();
       for (const one of waiting) one.resolve();
     } catch (error) {
@@ -274,7 +278,7 @@ export function createObserver(ports: ObserverPorts): Observer {
     );
     const all = new Set<DirectoryPath>(fresh);
     // A scan below one covers those below it.
-    return fresh.filter((path) => !ancestors(path).some((ancestor) => all.has(ancestor)));
+    return fresh.filter((path) => !ancestorsOf(path).some((ancestor) => all.has(ancestor)));
   }
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
@@ -322,10 +326,4 @@ export function createObserver(ports: ObserverPorts): Observer {
 
 function nowMs(): number {
   return performance.now();
-}
-
-function ancestors(path: SharePath): DirectoryPath[] {
-  const found: DirectoryPath[] = [];
-  for (let at: DirectoryPath = parentOf(path); at !== topDirectory; at = parentOf(at)) found.push(at);
-  return found;
 }

@@ -3,10 +3,11 @@
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import { applyRetryMs } from '../base/limits.ts';
+import { applyRetryMs, failedPathRetryMs, failedPathRetryMsMax } from '../base/limits.ts';
 import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { PeerId, ShareId } from '../core/keys.ts';
+import { ancestorsOf, comparePaths, type SharePath } from '../core/path.ts';
 import type { Stage } from '../disk/stage.ts';
 import type { Host } from '../net/host.ts';
 import type { ShareStore } from '../store/share-store.ts';
@@ -52,6 +53,8 @@ export function createPerformer(ports: PerformPorts): Performer {
 
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
+  let retry: NodeJS.Timeout | undefined;
+  let retryMs = failedPathRetryMs;
 
   function run(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -111,6 +114,7 @@ export function createPerformer(ports: PerformPorts): Performer {
           ports.faults.set(path, { code, message });
         ports.onApplied(target);
         feed({ kind: 'applied', version, root });
+        retryLater(outcome.result.failed.map(({ path }) => path));
         return;
       case 'lost':
         log.info({ blocks: outcome.digests.length }, 'blocks that were thought to be here are fetched');
@@ -125,6 +129,18 @@ export function createPerformer(ports: PerformPorts): Performer {
       default:
         return unreachable(outcome);
     }
+  }
+
+  /** A path that could not be put right may have been in somebody's hands; so may the directories above it. */
+  function retryLater(failed: readonly SharePath[]): void {
+    if (failed.length === 0) {
+      retryMs = failedPathRetryMs;
+      return;
+    }
+    const paths = new Set(failed.flatMap((path) => [path, ...ancestorsOf(path)]));
+    clearTimeout(retry);
+    retry = setTimeout(() => feed({ kind: 'drifted', paths: [...paths].sort(comparePaths) }), retryMs);
+    retryMs = Math.min(retryMs * 2, failedPathRetryMsMax);
   }
 
   function gossip(message: HeadMessage): void {
@@ -176,6 +192,7 @@ export function createPerformer(ports: PerformPorts): Performer {
     },
     stop() {
       clearTimeout(timer);
+      clearTimeout(retry);
     },
   };
 }

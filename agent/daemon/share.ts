@@ -21,7 +21,7 @@ import { createApplier } from './apply.ts';
 import type { ShareConfig } from './config.ts';
 import { createContent } from './content.ts';
 import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
-import { handleDrift } from './drift.ts';
+import { findUnindexed, handleDrift } from './drift.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createGate } from './gate.ts';
 import type { ShareRecord } from './home.ts';
@@ -262,6 +262,11 @@ export function openShare(options: ShareOptions): Share {
       onChanges: async (changes) => {
         if (writer !== null) observer.touch(await writer.take(changes));
         else await handleDrift(changes, drift, { signal: closing.signal, localChanges: config.localChanges });
+      },
+      onScanned: async () => {
+        if (writer !== null || applied === null || config.localChanges !== 'revert') return;
+        const paths = await findUnindexed(store, applied.root);
+        if (paths.length > 0) feed({ kind: 'drifted', paths });
       },
       onQuiet: async () => {
         await writer?.seal();
