@@ -74,6 +74,9 @@ export function createDialer(host: Pick<Host, 'peer' | 'dial'>, options: DialerO
     return [...addresses.filter(endsWell), ...addresses.filter((address) => !endsWell(address))];
   }
 
+  // The static addresses need no list of members.
+  step({ kind: 'tick' });
+
   return {
     members(members) {
       const known = new Set(members.map((member) => member.peer));

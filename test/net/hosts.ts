@@ -1,6 +1,7 @@
 /** Real hosts on 127.0.0.1 whose handlers record what they are told. */
 import { randomBytes } from 'node:crypto';
 import type { Bytes } from '../../agent/base/bytes.ts';
+import { type ErrorCode, P2psyncError } from '../../agent/base/errors.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { Host, HostHandlers, HostOptions } from '../../agent/net/host.ts';
 import { startHost } from '../../agent/net/host.ts';
@@ -23,8 +24,8 @@ export type Recorded =
 
 export type TestHost = Host & {
   readonly events: Recorded[];
-  /** The first event that fits, now or later; fails the test's wait after 8 s. */
-  until(fits: (event: Recorded) => boolean): Promise<Recorded>;
+  /** The first event that fits, now or later; fails after 8 s. */
+  until(fits: (event: Recorded) => boolean, extraMs?: number): Promise<Recorded>;
   count(kind: Recorded['kind'], peer?: PeerId): number;
 };
 
@@ -68,7 +69,7 @@ export async function startTestHost(
       events.filter(
         (event) => event.kind === kind && (peer === undefined || ('peer' in event && event.peer === peer)),
       ).length,
-    async until(fits) {
+    async until(fits, extraMs = 0) {
       return await untilTrue(
         () => events.find(fits),
         (wake) => {
@@ -76,6 +77,7 @@ export async function startTestHost(
           return () => waiting.delete(wake);
         },
         () => `saw only ${JSON.stringify(events.map((event) => event.kind))}`,
+        8_000 + extraMs,
       );
     },
   };
@@ -98,6 +100,17 @@ export async function closeAll(...hosts: readonly { close(): Promise<void> }[]):
   await Promise.all(hosts.map((host) => host.close()));
 }
 
+/** The code with which it fails; undefined where it does not. */
+export async function failureOf(promise: Promise<unknown>): Promise<ErrorCode | undefined> {
+  try {
+    await promise;
+    return undefined;
+  } catch (error) {
+    if (error instanceof P2psyncError) return error.code;
+    throw error;
+  }
+}
+
 export const ofKind =
   (kind: Recorded['kind'], peer?: PeerId) =>
   (event: Recorded): boolean =>
@@ -107,9 +120,10 @@ async function untilTrue<T>(
   look: () => T | undefined,
   subscribe: (wake: () => void) => () => void,
   describe: () => string,
+  deadlineMs: number,
 ): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const timer = setTimeout(() => reject(new Error(`did not happen in 8 s; ${describe()}`)), 8_000);
+  const timer = setTimeout(() => reject(new Error(`did not happen in time; ${describe()}`)), deadlineMs);
   const check = () => {
     const found = look();
     if (found !== undefined) resolve(found);
