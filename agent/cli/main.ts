@@ -25,7 +25,7 @@ function createTerminal(): Terminal {
   return {
     write: (text) =>
       new Promise((resolve, reject) => {
-        process.stdout.write(text, (error) => (error == null ? resolve() : reject(error)));
+        process.stdout.write(text, (error) => (error instanceof Error ? reject(error) : resolve()));
       }),
     complain: (text) => void process.stderr.write(`${text}\n`),
     async ask(question) {

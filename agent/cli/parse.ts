@@ -51,7 +51,7 @@ type ReadFlag = { readonly flag: FlagSpec; readonly isOwn: boolean; readonly val
 /** `--name`, `--name=value`, `--name value`, `-n`, `-nv` (switches alone). Takes the value off `rest`. */
 function readFlag(word: string, rest: string[], command: CommandSpec | undefined): readonly ReadFlag[] {
   if (!word.startsWith('--')) {
-    return [...word.slice(1)].map((letter) => {
+    return Array.from(word.slice(1), (letter) => {
       const found = findFlag((flag) => flag.short === letter, command);
       if (found === undefined) throw unknownFlag(`-${letter}`, command);
       return { ...found, value: true };

@@ -16,16 +16,16 @@ export function formatRecord(record: Readonly<Record<string, unknown>>, color: b
   const [name, code] = levels[Number(level)] ?? ['?    ', '0'];
   const paint = (text: string, sgr: string): string => (color ? `\x1b[${sgr}m${text}\x1b[0m` : text);
   const stamp = new Date(Number(time)).toISOString();
-  const parts = [
-    `${stamp.slice(0, 10)} ${stamp.slice(11, 23)}Z`,
-    paint(name, code),
-    printable(String(msg ?? '')),
-  ];
+  const parts = [`${stamp.slice(0, 10)} ${stamp.slice(11, 23)}Z`, paint(name, code), printable(textOf(msg))];
   for (const [key, value] of Object.entries(fields)) {
     parts.push(paint(`${printable(key)}=`, '90') + formatValue(value));
   }
   if (err !== undefined) parts.push(paint('error=', '90') + formatError(err));
   return `${parts.join(' ')}\n`;
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }
 
 function formatValue(value: unknown): string {
@@ -37,7 +37,7 @@ function formatError(error: unknown): string {
   if (typeof error !== 'object' || error === null) return formatValue(error);
   const fields: Readonly<Record<string, unknown>> = { ...error };
   const stack = typeof fields.stack === 'string' ? fields.stack : undefined;
-  const message = JSON.stringify(printable(String(fields.message ?? '')));
+  const message = JSON.stringify(printable(textOf(fields.message)));
   // Only a bug is worth its stack: an expected failure says what, which and what to do.
   if (stack === undefined || fields.type === 'P2psyncError') return message;
   return `${message}\n${stack.split('\n').map(printable).join('\n')}`;

@@ -1,5 +1,5 @@
 /** The `AgentApi` of an agent that runs on this machine, over its control socket. One connection a call; keeps nothing open. */
-import type { IncomingMessage } from 'node:http';
+import type * as Http from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { type ErrorCode, P2psyncError, systemCode } from '../base/errors.ts';
@@ -8,7 +8,7 @@ import type { AgentApi, AgentEvent } from './api.ts';
 import { openSocketPath } from './socket-path.ts';
 
 // Imported, node:http also loads its WebSocket client, which costs more than a whole `p2psync status` (60 ms).
-const { request }: typeof import('node:http') = createRequire(import.meta.url)('node:http');
+const { request }: typeof Http = createRequire(import.meta.url)('node:http');
 
 /**
  * Calls throw what the agent threw, and `not-running` where nobody listens on the socket, `permission` where it is
@@ -116,12 +116,12 @@ async function open(
   path: string,
   body: unknown,
   signal?: AbortSignal,
-): Promise<IncomingMessage> {
+): Promise<Http.IncomingMessage> {
   const home = dirname(socketPath);
   try {
     const socket = await openSocketPath(socketPath);
     try {
-      return await new Promise<IncomingMessage>((resolve, reject) => {
+      return await new Promise<Http.IncomingMessage>((resolve, reject) => {
         const payload = body === undefined ? undefined : JSON.stringify(body);
         const headers = payload === undefined ? {} : { 'content-length': Buffer.byteLength(payload) };
         const sent = request(
@@ -167,7 +167,7 @@ async function open(
   }
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
+async function readAll(response: Http.IncomingMessage): Promise<string> {
   const parts: Buffer[] = [];
   let bytes = 0;
   try {
@@ -185,7 +185,7 @@ async function readAll(response: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-async function* linesOf(response: IncomingMessage): AsyncIterable<string> {
+async function* linesOf(response: Http.IncomingMessage): AsyncIterable<string> {
   response.setEncoding('utf8');
   let rest = '';
   try {

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -123,8 +124,7 @@ test('status fits narrow terminals, coloured or not, and colours change no chara
   for (let width = 30; width <= 120; width += 1) {
     const plain = renderStatus(syncing, { width, color: false });
     const painted = renderStatus(syncing, { width, color: true });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is taken out.
-    const bare = painted.map((line) => line.replace(/\x1b\[\d+m/g, ''));
+    const bare = painted.map(stripVTControlCharacters);
     assert.equal(bare, plain);
     for (const line of plain) assert.ok(widthOf(line) <= width, `${width}: ${line}`);
     assert.match(painted.join('\n'), '\x1b[36msyncing\x1b[0m');

@@ -35,7 +35,7 @@ const cases: readonly (readonly [string[], string[], string[], string[]])[] = [
 ];
 
 for (const [allow, deny, admitted, refused] of cases) {
-  test(`allow [${allow}] and deny [${deny}] admit ${admitted[0]} and refuse ${refused[0] || 'no address'}`, async () => {
+  test(`allow [${allow.join()}] and deny [${deny.join()}] admit ${admitted[0]} and refuse ${refused[0] || 'no address'}`, async () => {
     const access = await accessOf(allow, deny);
     for (const address of admitted) assert.ok(access.allows(address), `${address} is admitted`);
     for (const address of refused) assert.not(access.allows(address), `${address} is refused`);

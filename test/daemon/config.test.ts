@@ -187,7 +187,7 @@ test('keys are found on their lines, whatever stands around them', () => {
 
 test('text of any kind is located or refused, and never loops', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(...'ab=."\'[]{}#\n\\ ,1') }), (text) => {
+    fc.property(fc.string({ unit: fc.constantFrom(...'ab=."\'[]{}#\n\\ ,1'.split('')) }), (text) => {
       locateKeys(text);
       try {
         parseConfig(text, 'c.toml');

@@ -236,10 +236,7 @@ test("an agent's error keeps its code and its sentence on the way, before and be
   const refuse = new P2psyncError('not-found', 'no version 9.9 is kept');
   const changes: Partial<AgentApi> = {
     pause: () => Promise.reject(refuse),
-    // biome-ignore lint/correctness/useYield: it fails before its first row.
-    async *ls() {
-      throw refuse;
-    },
+    ls: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(refuse) }) }),
     async *diff() {
       yield { path: 'a', change: 'added', what: [] };
       throw refuse;

@@ -77,7 +77,7 @@ export function progressBar(part: number, width: number): string {
 
 /** `rwxr-sr-x`, as ls(1) has it. */
 export function formatMode(mode: number): string {
-  const bits = [...'rwxrwxrwx'].map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
+  const bits = Array.from('rwxrwxrwx', (letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
   const special = (bit: number, at: number, set: string, alone: string): void => {
     if (mode & bit) bits[at] = bits[at] === 'x' ? set : alone;
   };

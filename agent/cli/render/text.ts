@@ -21,7 +21,7 @@ let widePattern: RegExp | undefined;
 
 /** What a reader takes for one character each. */
 function graphemesOf(text: string): readonly string[] {
-  if (isNarrow(text)) return [...text];
+  if (isNarrow(text)) return text.split('');
   segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' });
   return [...segmenter.segment(text)].map(({ segment }) => segment);
 }
