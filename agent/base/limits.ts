@@ -155,6 +155,8 @@ export const lockTakeoverMs = 2000;
 export const accountNameBytesMax = 255;
 /** Largest user or group number: uid_t has 32 bits. */
 export const accountNumberMax = 2 ** 32 - 1;
+/** Tree pages kept decoded: the way to a leaf for a few walkers at one time, some 8 MB. */
+export const decodedPagesMax = 128;
 /** Average number of records a block-list page ends after: 2^7, so that one edit of a file rewrites about 5 KB. */
 export const listKeysAverageBits = 7;
 /** Most records in a block-list page: bounds decoding. */
@@ -304,3 +306,6 @@ export const failedPathRetryMs = 250;
 export const failedPathRetryMsMax = 30_000;
 /** A walk over a whole tree lets others run after this many entries: about 10 ms. */
 export const treeWalkPauseEntries = 4_096;
+
+/** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 20 MB. */
+export const threadIdleMs = 10_000;

@@ -5,7 +5,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { P2psyncError } from '../base/errors.ts';
-import { poolCallsAheadMax } from '../base/limits.ts';
+import { poolCallsAheadMax, threadIdleMs } from '../base/limits.ts';
 import { type PackedError, unpackError } from './pool-error.ts';
 
 /** Each call takes one argument that can be cloned and gives one result that can be cloned. */
@@ -43,6 +43,8 @@ export type PoolOptions = {
   readonly threads: number;
   /** What a thread finds in `workerData.data`, asked for when it starts. */
   readonly data?: () => unknown;
+  /** A further thread that has nothing to do for this long ends, ms: it holds some 20 MB. The first one stays. */
+  readonly idleMs?: number;
   /** Whether a running thread keeps the process alive also while no call waits for its answer. Default: no. */
   readonly keepsAlive?: boolean;
   /** What a worker said with `emit`, in its order. */
@@ -72,7 +74,11 @@ type Waiting = {
   readonly transfer: readonly ArrayBuffer[];
   readonly settle: (outcome: { value: unknown } | { error: unknown }) => void;
 };
-type Thread = { readonly worker: Worker; readonly running: Map<number, Waiting> };
+type Thread = {
+  readonly worker: Worker;
+  readonly running: Map<number, Waiting>;
+  idle: NodeJS.Timeout | undefined;
+};
 
 /** @param url of a worker file that calls `serveCalls`. */
 export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOptions): Pool<Shape> {
@@ -83,7 +89,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
 
   function start(): Thread {
     const worker = new Worker(url, { workerData: { data: options.data?.() } });
-    const thread: Thread = { worker, running: new Map() };
+    const thread: Thread = { worker, running: new Map(), idle: undefined };
     worker.on('message', (reply: Reply) => receive(thread, reply));
     worker.on('error', (error) => crash(thread, error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', (code) => crash(thread, new Error(`exit code ${code}`)));
@@ -92,8 +98,18 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
     return thread;
   }
 
-  function rest({ worker, running }: Thread): void {
-    if (running.size === 0 && options.keepsAlive !== true) worker.unref();
+  function rest(thread: Thread): void {
+    if (thread.running.size > 0) return;
+    if (options.keepsAlive !== true) thread.worker.unref();
+    clearTimeout(thread.idle);
+    thread.idle = setTimeout(retire, options.idleMs ?? threadIdleMs, thread).unref();
+  }
+
+  function retire(thread: Thread): void {
+    const at = threads.indexOf(thread);
+    if (at <= 0 || thread.running.size > 0) return;
+    threads.splice(at, 1);
+    void thread.worker.terminate();
   }
 
   function receive(thread: Thread, reply: Reply): void {
@@ -135,6 +151,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
       if (thread === undefined) return;
       queue.delete(waiting);
       thread.running.set(waiting.request.id, waiting);
+      clearTimeout(thread.idle);
       thread.worker.ref();
       try {
         thread.worker.postMessage(waiting.request, waiting.transfer);
@@ -184,6 +201,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
         for (const waiting of queue) waiting.settle({ error });
         queue.clear();
         for (const thread of ending) for (const waiting of thread.running.values()) waiting.settle({ error });
+        for (const { idle } of ending) clearTimeout(idle);
         await Promise.all(ending.map(({ worker }) => worker.terminate()));
       })();
       return closing;

@@ -1,9 +1,10 @@
 /** Reads one file with synchronous calls and sums it up as blocks. Keeps nothing but a buffer. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, systemCode } from '../base/errors.ts';
 import { blockBytesMax, inlineBytesMax, wholeFileBytesMax } from '../base/limits.ts';
-import { cutClassFor, nextCut } from '../core/block.ts';
+import { cutClassFor, cutSizes, nextCut } from '../core/block.ts';
 import { buildBlockList } from '../core/blocklist.ts';
 import { digestOf } from '../core/digest.ts';
 import type { BlockRef, CutClass } from '../core/entry.ts';
@@ -50,8 +51,11 @@ export function readFully(fd: number, target: Bytes, position: number): number {
   return length;
 }
 
+/** @throws what is no system error: a bug is not the file's fault. */
 export function failed(path: ReadItem['path'], error: unknown): ReadResult {
-  return { kind: 'failed', path, code: systemCode(error) ?? 'EIO', message: messageOf(error) };
+  const code = systemCode(error);
+  if (code === undefined) throw error;
+  return { kind: 'failed', path, code, message: messageOf(error) };
 }
 
 function readOpened(fd: number, item: ReadItem, cancelled: () => boolean): ReadResult {
@@ -111,10 +115,12 @@ function cutBlocks(
     if (readFully(fd, window.subarray(end, end + wanted), read) !== wanted) return undefined;
     read += wanted;
     end += wanted;
+    const isLast = read === size;
     let start = 0;
-    for (;;) {
-      const next = start < end ? nextCut(window, start, end, cut, read === size) : -1;
-      if (next < 0) break;
+    // With fewer bytes than the largest block the cutter might have to look again.
+    while (start < end && (isLast || end - start >= cutSizes[cut].max)) {
+      const next = nextCut(window, start, end, cut, isLast);
+      assert(next > start, 'enough bytes to tell where a block ends');
       blocks.push({ digest: digestOf(window.subarray(start, next)), length: next - start });
       start = next;
     }

@@ -25,6 +25,7 @@ export function listDirectory({ root, device }: ListRoot, directory: DirectoryPa
       : unreadable(directory, fault.code, fault.message);
   } catch (error) {
     if (error instanceof RulesUnreadable) return unreadable(directory, error.code, error.message);
+    if (systemCode(error) === undefined) throw error;
     return unreadable(directory, codeOf(error), `cannot be listed: ${messageOf(error)}`);
   }
 }

@@ -1,5 +1,6 @@
 /** The thread that scans: lists directories of one share with synchronous calls. Started by `scan.ts`. */
 import { lstatSync } from 'node:fs';
+import { systemCode } from '../base/errors.ts';
 import { scanSliceEntries, scanSliceMs } from '../base/limits.ts';
 import { type DirectoryPath, joinPath, nameOf, parentOf, type SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
@@ -89,7 +90,8 @@ function statIn(
       }),
     );
     return results ?? [];
-  } catch {
+  } catch (error) {
+    if (systemCode(error) === undefined) throw error;
     return items.map(({ at }) => [at, 'unreadable']);
   }
 }

@@ -91,6 +91,19 @@ test('a thread starts with what data gives then', async () => {
   });
 });
 
+test('a further thread ends when it has nothing to do, the first one stays', async () => {
+  let started = 0;
+  const data = () => {
+    started += 1;
+  };
+  await withPool({ idleMs: 0, data }, async (pool) => {
+    while (started < 3) {
+      await Promise.all([pool.call('echo', 1), pool.call('echo', 2)]);
+      for (let calls = 0; calls < 20; calls += 1) assert.is(await pool.call('echo', calls), calls);
+    }
+  });
+});
+
 test('what is told arrives before later calls', async () => {
   const heard: unknown[] = [];
   await withPool({ threads: 1, onEvent: (event) => heard.push(event) }, async (pool) => {

@@ -119,7 +119,7 @@ test('what is not there or no directory is gone, also below a symlink', () =>
 
 test('stats come in the order asked, and agree with the listing', () =>
   withScanner({ 'd/a': '1', 'd/b': '22', 'e/c': '333' }, [], async ({ scanner }) => {
-    const stats = await scanner.stat(['e/c', 'd/b', 'none', 'd/a', 'd'].map(parsePath));
+    const stats = await scanner.stat(['e/c', 'd/b', 'none', 'd/a', 'd'].map((path) => parsePath(path)));
     assert.equal(
       stats.map((stat) =>
         stat === null || stat === 'unreadable' || stat.kind === 'directory' ? stat === null : stat.size,
