@@ -26,7 +26,6 @@ export type LogOptions = {
 
 export type LogSink = {
   readonly log: Log;
-  setLevel(level: LogLevel): void;
   /** Opens the file by its name again, after a rotation. */
   reopen(): void;
   /** Everything written so far is with the system. */
@@ -60,9 +59,6 @@ export function openLog(options: LogOptions): LogSink {
   );
   return {
     log: base,
-    setLevel(level) {
-      base.level = level;
-    },
     reopen() {
       if (options.file !== null) destination.reopen();
     },
