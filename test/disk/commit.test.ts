@@ -329,7 +329,7 @@ test('makes settled commits durable and forgets them', async ({ share }) => {
 });
 
 test('makes everything durable first where that is asked', async () => {
-  const share = await openShare('fsync');
+  const share = await openShare({ durability: 'fsync' });
   const entries = variety(share);
   await share.apply(entries);
   share.check(entries);
@@ -343,7 +343,7 @@ test('refuses to work in an agent directory that another user could write', asyn
   fs.mkdirSync(join(root, '.p2psync'), { mode: 0o700 });
   fs.chmodSync(join(root, '.p2psync'), 0o777);
   try {
-    await openShare('deferred', root);
+    await openShare({ root });
     assert.unreachable('anybody could have put links there');
   } catch (error) {
     assert.ok(hasCode(error, 'outside-share'), String(error));

@@ -17,14 +17,23 @@ import { comparePaths, type SharePath } from '../../agent/core/path.ts';
 import { planSteps, type Step } from '../../agent/core/plan.ts';
 import { type DiskStat, mtimeUsOf } from '../../agent/core/stat.ts';
 import {
+  type CommitCalls,
   type CommitInput,
   type CommitOptions,
   type CommitResult,
   type Committer,
   createCommitter,
+  createCommitterOn,
 } from '../../agent/disk/commit.ts';
+import { commitHandlers } from '../../agent/disk/commit-handlers.ts';
+import { createSession } from '../../agent/disk/commit-session.ts';
+import { type FileCalls, openConfined } from '../../agent/disk/confined.ts';
 import { diskStatOf } from '../../agent/disk/disk-stat.ts';
-import { openStage, type Stage } from '../../agent/disk/stage.ts';
+import { createOwners } from '../../agent/disk/owner.ts';
+import type { Calls, Pool } from '../../agent/disk/pool.ts';
+import type { Handlers } from '../../agent/disk/pool-worker.ts';
+import { openStage, openStageOn, type Stage, type StageCalls } from '../../agent/disk/stage.ts';
+import { stageHandlers } from '../../agent/disk/stage-handlers.ts';
 
 export const path = (text: string) => text as SharePath;
 export const nobody: Owner = {
@@ -146,7 +155,8 @@ export type Share = {
   takeIn(after: Tree, result: CommitResult): void;
   /** The disk is what the tree says. */
   check(entries: readonly Entry[]): void;
-  restart(): Promise<void>;
+  /** As a new process would. */
+  restart(calls?: FileCalls): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -159,13 +169,51 @@ export type ApplyOptions = {
 
 const defaults: CommitOptions = { owner: 'numeric', perms: true, times: true };
 
-export async function openShare(
-  durability: 'deferred' | 'fsync' = 'deferred',
-  root = mkdtempSync(join(tmpdir(), 'share-')),
-): Promise<Share> {
+/** Answers in this thread, at once. */
+function directPool<Shape extends Calls<Shape>>(handlers: Handlers<Shape>, close: () => void): Pool<Shape> {
+  const table = new Map<string, unknown>(Object.entries(handlers));
+  return {
+    threads: 1,
+    async call(name, argument) {
+      const handler = table.get(name);
+      assert.ok(typeof handler === 'function');
+      return handler(argument, { cancelled: () => false, transfer: [] });
+    },
+    tell: () => assert.unreachable('nobody tells'),
+    close: async () => close(),
+  };
+}
+
+export type ShareOptions = {
+  readonly durability?: 'deferred' | 'fsync';
+  readonly root?: string;
+  /** System calls to go through, in this thread; none: the real ones, in worker threads. */
+  readonly calls?: FileCalls;
+  /** Of the kernel, where another boot is to be pretended. */
+  readonly boot?: string;
+};
+
+export async function openShare(options: ShareOptions = {}): Promise<Share> {
+  const { durability = 'deferred', root = mkdtempSync(join(tmpdir(), 'share-')), boot } = options;
   const library = new Library();
-  const stage = await openStage(root);
   const index = new Map<SharePath, DiskStat>();
+
+  async function open(calls: FileCalls | undefined): Promise<[Stage, Committer]> {
+    if (calls === undefined) {
+      const stage = await openStage(root);
+      return [stage, createCommitter(root, stage, { durability })];
+    }
+    const confined = openConfined(root, calls);
+    const stage = await openStageOn(
+      directPool<StageCalls>(stageHandlers(confined, root), () => confined.forget()),
+    );
+    const inCommit = openConfined(root, calls);
+    const clock = { nowMs: () => Date.now(), ...(boot === undefined ? {} : { boot }) };
+    const handlers = commitHandlers(createSession(inCommit, createOwners(), clock), root);
+    const pool = directPool<CommitCalls>(handlers, () => inCommit.forget());
+    return [stage, createCommitterOn(pool, stage, { durability })];
+  }
+  const [stage, committer] = await open(options.calls);
 
   function locate(digest: Digest) {
     const places: { path: SharePath; offset: number; length: number }[] = [];
@@ -184,7 +232,7 @@ export async function openShare(
     root,
     library,
     stage,
-    committer: createCommitter(root, stage, { durability }),
+    committer,
     tree: treeOf([]),
     index,
     inputOf(after, { ignored = () => false, options = defaults } = {}) {
@@ -231,11 +279,10 @@ export async function openShare(
     check(entries) {
       for (const entry of treeOf(entries).values()) checkEntry(root, library, entry);
     },
-    async restart() {
+    async restart(calls = options.calls) {
       await share.committer.close();
       await share.stage.close();
-      share.stage = await openStage(root);
-      share.committer = createCommitter(root, share.stage, { durability });
+      [share.stage, share.committer] = await open(calls);
     },
     async close() {
       await share.committer.close();

@@ -1,0 +1,190 @@
+/**
+ * A commit that is cut short at each of its system calls, and finished by the next run. Most are cut by system calls
+ * that stop working, which leaves the disk as a kill does; some by a real SIGKILL, in `crash-child.ts`.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { bigBytes, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
+import { checkEntry, lstat, openShare, type Share, treeOf } from './share.ts';
+
+const signal = new AbortController().signal;
+
+/** The old tree with local changes in it, and everything staged for the new one. */
+async function prepared(share: Share): Promise<void> {
+  const old = oldTree(share.library);
+  assert.equal((await share.apply(old)).failed, []);
+  makeLocals(share.root);
+  await share.stageFor(treeOf(newTree(share.library)));
+}
+
+/** Every path has its old or its new content, whole, or is on its way. */
+function checkNothingTorn(share: Share, locals: readonly string[]): void {
+  const known = new Set(locals);
+  for (const entry of [...oldTree(share.library), ...newTree(share.library)]) {
+    if (entry.kind !== 'file') continue;
+    const refs = share.library.refsOf(entry.content);
+    known.add(
+      Buffer.concat(refs.map(({ digest }) => share.library.blocks.get(digest) ?? Buffer.of())).toString(
+        'latin1',
+      ),
+    );
+  }
+  for (const name of fs.readdirSync(share.root, { recursive: true, encoding: 'utf8' })) {
+    if (name === '.p2psync' || name.startsWith('.p2psync/')) continue;
+    if (!fs.lstatSync(join(share.root, name)).isFile()) continue;
+    assert.ok(known.has(fs.readFileSync(join(share.root, name), 'latin1')), `${name} is whole`);
+  }
+}
+
+/** The next run: finishes what was sealed, applies again what was not. */
+async function recovered(share: Share): Promise<boolean> {
+  const { finished, rehash, rehashAll } = await share.committer.recover(() => false);
+  assert.equal([rehash, rehashAll], [[], false]);
+  const after = treeOf(newTree(share.library));
+  if (finished !== null) {
+    assert.is(finished.tag, 'tag');
+    assert.equal(finished.result.failed, []);
+    share.takeIn(after, finished.result);
+    await share.committer.settle();
+  }
+  const again = await share.apply(newTree(share.library), { fetch: finished === null });
+  assert.equal([again.failed, again.lost], [[], []]);
+  return finished !== null;
+}
+
+function checkEnd(share: Share): void {
+  const after = newTree(share.library);
+  for (const entry of after) checkEntry(share.root, share.library, entry);
+  for (const { path } of after)
+    assert.equal(share.index.get(path), lstat(share.root, path), `index of ${path}`);
+  const names = fs.readdirSync(share.root, { recursive: true, encoding: 'utf8' });
+  const here = names.filter((name) => name !== '.p2psync' && !name.startsWith('.p2psync/'));
+  assert.equal(here.sort(), after.map((entry) => entry.path as string).sort());
+  const bytes = names
+    .filter((name) => name.startsWith('.p2psync/kept/') && fs.lstatSync(join(share.root, name)).isFile())
+    .map((name) => fs.readFileSync(join(share.root, name), 'utf8'));
+  for (const local of localsOf) assert.ok(bytes.includes(local), `${local} is kept`);
+  for (const directory of ['stage', 'ready', 'aside']) {
+    assert.equal(fs.readdirSync(join(share.root, '.p2psync', directory)), [], directory);
+  }
+}
+
+async function cutAt(first: number, second: number | null): Promise<'sealed' | 'unsealed' | 'whole'> {
+  const share = await openShare({ calls: fs });
+  try {
+    await prepared(share);
+    const cut = cutAfter(first);
+    try {
+      await share.restart(cut.calls);
+      const input = share.inputOf(treeOf(newTree(share.library)));
+      await share.committer.commit(input, { signal });
+    } catch {
+      assert.ok(cut.dead());
+    }
+    if (!cut.dead()) return 'whole';
+    checkNothingTorn(share, localsOf);
+    if (second !== null) {
+      const again = cutAfter(second);
+      try {
+        await share.restart(again.calls);
+        await share.committer.recover(() => false);
+      } catch {
+        assert.ok(again.dead());
+      }
+      checkNothingTorn(share, localsOf);
+    }
+    await share.restart(fs);
+    const sealed = await recovered(share);
+    checkEnd(share);
+    return sealed ? 'sealed' : 'unsealed';
+  } finally {
+    await share.close();
+  }
+}
+
+test('a commit that is cut short at any system call is finished or undone by the next run', async () => {
+  const outcomes = new Map<string, number>();
+  for (let at = 1; ; at += 1) {
+    const outcome = await cutAt(at, null);
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    if (outcome === 'whole') break;
+  }
+  assert.ok((outcomes.get('sealed') ?? 0) > 50, 'cuts after the journal was written');
+  assert.ok((outcomes.get('unsealed') ?? 0) > 50, 'cuts before the journal was written');
+});
+
+test('a recovery that is cut short too is finished by the run after it', async () => {
+  for (let at = 100; at < 420; at += 17) await cutAt(at, (at * 7) % 150 || 1);
+});
+
+test('a commit whose process is killed is finished by the next process', async () => {
+  for (const at of [40, 130, 190, 240, 290]) {
+    const share = await openShare({ calls: fs });
+    try {
+      await prepared(share);
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'crash-child.ts')], {
+        stdio: ['pipe', 'ignore', 'inherit'],
+      });
+      const index = [...share.index].map(([path, stat]) => [
+        path,
+        JSON.stringify(stat, (_, value) => (typeof value === 'bigint' ? `${value}n` : value)),
+      ]);
+      child.stdin.end(JSON.stringify({ root: share.root, at, index }));
+      const [, by] = await once(child, 'exit');
+      assert.is(by, 'SIGKILL', `call ${at} was reached`);
+      checkNothingTorn(share, localsOf);
+      await share.restart(fs);
+      await recovered(share);
+      checkEnd(share);
+    } finally {
+      await share.close();
+    }
+  }
+});
+
+test('after another boot only what hashes right is put in place, and the rest is named', async () => {
+  const share = await openShare({ calls: fs, boot: 'before' });
+  await prepared(share);
+  const cut = cutAfter(330);
+  await share.restart(cut.calls);
+  await share.committer
+    .commit(share.inputOf(treeOf(newTree(share.library))), { signal })
+    .catch(() => undefined);
+  const journal = fs.readFileSync(join(share.root, '.p2psync/journal'), 'utf8');
+  assert.ok(cut.dead() && journal.includes('"before"'));
+  const staged = fs.readdirSync(join(share.root, '.p2psync/stage')).filter((name) => name.length === 64);
+  for (const name of staged) fs.truncateSync(join(share.root, '.p2psync/stage', name), 0);
+
+  const next = await openShare({ calls: fs, boot: 'after', root: share.root });
+  const { finished, rehash, rehashAll } = await next.committer.recover(() => false);
+  assert.not(rehashAll);
+  for (const entry of newTree(share.library)) {
+    if (entry.kind === 'file' && entry.path.startsWith('new'))
+      assert.ok(rehash.includes(entry.path), entry.path);
+  }
+  assert.ok(finished !== null);
+  checkNothingTorn(share, localsOf);
+  await next.committer.settle();
+  // Until it is durable, every start names it again.
+  const third = await openShare({ calls: fs, boot: 'after', root: share.root });
+  assert.equal([...(await third.committer.recover(() => false)).rehash].sort(), [...rehash].sort());
+  await third.committer.durable({ signal });
+  assert.equal((await third.committer.recover(() => false)).rehash, []);
+  for (const one of [third, next, share]) await one.close();
+});
+
+test('a journal that did not survive the power cut makes everything suspect', async () => {
+  const share = await openShare({ calls: fs });
+  await share.apply([share.library.file('a', bigBytes(1))]);
+  const [name] = fs.readdirSync(join(share.root, '.p2psync/undurable'));
+  fs.truncateSync(join(share.root, '.p2psync/undurable', name ?? ''), 100);
+  await share.restart();
+  assert.ok((await share.committer.recover(() => false)).rehashAll);
+  await share.close();
+});
+
+test.run();
