@@ -17,7 +17,7 @@ import {
   ownerFault,
   sameOwner,
 } from './entry.ts';
-import { parsePath, pathFault, type SharePath } from './path.ts';
+import { parsePath, type SharePath } from './path.ts';
 
 /** What the records before this one in a page have told. */
 export type RecordContext = {
@@ -54,12 +54,11 @@ const contents = ['empty', 'block', 'small', 'large'] as const;
 const contentShift = 2;
 const sparseBit = 0x10;
 
+const slash = 0x2f;
+
 /** The entry sorts after the one that was written before it. */
 export function writeEntry(writer: Writer, entry: Entry, context: RecordContext): void {
-  assert(
-    entryFault(entry) === undefined && pathFault(entry.path) === undefined,
-    'an entry is valid when it is written',
-  );
+  assert(entryFault(entry) === undefined, 'an entry is valid when it is written');
   writer.byte(tagOf(entry));
   writeKey(writer, entry.path, context);
   if (entry.kind === 'hardlink') {
@@ -203,12 +202,18 @@ export function readKey(reader: Reader, context: RecordContext): SharePath {
   reader.into(key, shared, restBytes);
   const text = strictUtf8(key, 0, length);
   if (text === undefined) throw malformed(key.toString('utf8', 0, length), 'a path that is not UTF-8');
-  const path = parsePath(text);
+  // Bytes are units only in ASCII; else the whole path is checked.
+  const path = parsePath(text, text.length === length ? nameStart(key, shared) : 0);
   // The first byte that is not shared tells both that the path sorts after and that it shares no more.
   const isNext = restBytes > 0 && (shared === keyBytes || replaced < (key[shared] ?? 0));
   if (!isNext) throw malformed(path, 'a path that does not follow from the one before it');
   context.keyBytes = length;
   return path;
+}
+
+/** Where the name starts that has the byte before `end`; the names before it are whole. */
+function nameStart(key: Buffer, end: number): number {
+  return end === 0 ? 0 : key.lastIndexOf(slash, end - 1) + 1;
 }
 
 /** True where a path sorts after the key with which it shares `shared` bytes and which it follows with `unit`. */

@@ -4,18 +4,11 @@
  */
 import { assert } from '../base/assert.ts';
 import { P2psyncError } from '../base/errors.ts';
+import { decodeOnce } from './decoded.ts';
 import type { Digest } from './digest.ts';
 import type { OldPage, OldTree } from './edit.ts';
 import type { Entry } from './entry.ts';
-import {
-  type Child,
-  countsOfPage,
-  decodePage,
-  type InnerPage,
-  lastKeyOf,
-  type Page,
-  type PageSource,
-} from './page.ts';
+import { type Child, countsOfPage, type InnerPage, lastKeyOf, type Page, type PageSource } from './page.ts';
 import { comparePaths } from './path.ts';
 
 /** A page and where it lies: every path in it sorts after `after`. */
@@ -26,7 +19,7 @@ export function readPage(pages: PageSource, digest: Digest): Page {
   const bytes = pages(digest);
   if (bytes === undefined)
     throw new P2psyncError('page-missing', `tree page ${digest} is not here`, { digest });
-  return decodePage(bytes);
+  return decodeOnce(digest, bytes);
 }
 
 /** A root is a leaf, empty only in an empty tree, or has two children at least. @throws as readPage. */

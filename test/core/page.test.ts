@@ -142,7 +142,6 @@ test('an entry that breaks a rule is refused when it is read and a bug when it i
     { ...file, owner: { ...owner, uid: 2 ** 32 } },
     { ...file, owner: { ...owner, user: 'x'.repeat(256) } },
     { ...file, mtimeUs: 0.5 },
-    { ...file, path: '../a' as SharePath },
     { kind: 'symlink', path: file.path, owner, mtimeUs: 0, target: '' },
     { kind: 'symlink', path: file.path, owner, mtimeUs: 0, target: 'a\0b' },
     { kind: 'symlink', path: file.path, owner, mtimeUs: 0, target: 'é'.repeat(2048) },
