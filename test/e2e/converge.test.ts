@@ -20,6 +20,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { messageOf } from '../../agent/base/errors.ts';
 import { judge } from './lib/judge.ts';
 import { type Agent, converged, withMesh } from './lib/mesh.ts';
 import { root } from './lib/program.ts';
@@ -207,7 +208,7 @@ test('three replicas equal their writer at the start and after every class of ch
       try {
         await converged(writer, replicas);
       } catch (error) {
-        throw new Error(`after ${name}`, { cause: error });
+        throw new Error(`after ${name}: ${messageOf(error)}`, { cause: error });
       }
     }
     await Promise.all(replicas.map((replica) => judge(writer.directory, replica.directory)));

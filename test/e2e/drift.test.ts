@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { messageOf } from '../../agent/base/errors.ts';
 import { judge } from './lib/judge.ts';
 import { converged, until, withMesh } from './lib/mesh.ts';
 import { noise } from './lib/torture.ts';
@@ -75,7 +76,7 @@ test('edits, deletions, additions and changed kinds on a replica are healed, and
         await converged(writer, [replica], 30_000);
         if (kept !== null) await until(`${what} is kept`, () => keptContents(top).includes(kept), 5_000);
       } catch (error) {
-        throw new Error(what, { cause: error });
+        throw new Error(`${what}: ${messageOf(error)}`, { cause: error });
       }
     }
     await judge(writer.directory, top);

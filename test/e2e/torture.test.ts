@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { messageOf } from '../../agent/base/errors.ts';
 import { churn } from './lib/churn.ts';
 import { judge } from './lib/judge.ts';
 import { converged, until, withMesh } from './lib/mesh.ts';
@@ -74,7 +75,9 @@ for (const seed of [1, 20_261_121]) {
       try {
         await converged(writer, replicas);
       } catch (error) {
-        throw new Error(`the last operations were: ${done.slice(-20).join(', ')}`, { cause: error });
+        throw new Error(`the last operations were: ${done.slice(-20).join(', ')}: ${messageOf(error)}`, {
+          cause: error,
+        });
       }
       await Promise.all(replicas.map((replica) => judge(writer.directory, replica.directory)));
     });
