@@ -25,10 +25,10 @@ export function poolData(): unknown {
 
 /** Answers the pool's calls with these functions from now on. Asynchronous ones overlap; synchronous ones never do. */
 export function serveCalls<Shape>(handlers: Handlers<Shape>): void {
-  const port = parentPort;
-  assert(port !== null, 'calls are served in a worker thread');
+  const channel = parentPort;
+  assert(channel !== null, 'calls are served in a worker thread');
   const table = new Map<string, unknown>(Object.entries(handlers));
-  port.on('message', async ({ id, name, argument, cancel }: Request) => {
+  async function answer({ id, name, argument, cancel }: Request): Promise<void> {
     const transfer: ArrayBuffer[] = [];
     const cancelled = () => cancel !== null && Atomics.load(cancel, 0) !== 0;
     try {
@@ -36,13 +36,14 @@ export function serveCalls<Shape>(handlers: Handlers<Shape>): void {
       assert(typeof handler === 'function', `a call that this worker does not know: ${name}`);
       const result: unknown = handler(argument, { cancelled, transfer });
       const value = result instanceof Promise ? await result : result;
-      if (id !== 0) port.postMessage({ kind: 'result', id, value } satisfies Reply, transfer);
+      if (id !== 0) channel.postMessage({ kind: 'result', id, value } satisfies Reply, transfer);
     } catch (error) {
       // A `tell` has no caller to hear of it: the thread ends, and the pool says so.
       if (id === 0) throw error;
-      port.postMessage({ kind: 'error', id, error: packError(error) } satisfies Reply);
+      channel.postMessage({ kind: 'error', id, error: packError(error) } satisfies Reply);
     }
-  });
+  }
+  channel.on('message', (request: Request) => void answer(request));
 }
 
 /** Says something that no call asked for; the pool's `onEvent` hears it. */

@@ -58,8 +58,8 @@ export type Reader = {
     items: readonly ReadItem[],
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<readonly ReadResult[]>;
-  /** Target of a symlink; null where there is none. @throws the system's error where nobody can say. */
-  readLink(path: SharePath): Promise<string | null | 'not-utf8'>;
+  /** Target of a symlink, 'not-utf8' where it is not; null where there is no symlink. @throws the system's error where nobody can say. */
+  readLink(path: SharePath): Promise<string | null>;
   /** Bytes of a file, for serving; null where the file cannot give that many, or (with `digest`) not these. */
   block(location: BlockLocation, options: { readonly signal: AbortSignal }): Promise<Bytes | null>;
   close(): Promise<void>;
@@ -75,7 +75,7 @@ export type ReadCalls = {
     readonly stats: PackedStats;
   };
   block(location: BlockLocation): Bytes | null;
-  link(path: SharePath): string | null | 'not-utf8';
+  link(path: SharePath): string | null;
 };
 
 /** @param root absolute path of the share's directory. A symlink there is followed once, now. */

@@ -189,7 +189,7 @@ function codeOf(error: unknown): SkippedCode {
 
 /** Control characters written as \xNN, so that a name can neither forge a log line nor steer a terminal. */
 function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, escaped);
+  return text.replace(/\p{Cc}/gu, escaped);
 }
 
 function printableBytes(bytes: Uint8Array): string {

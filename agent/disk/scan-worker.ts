@@ -46,7 +46,7 @@ serveCalls<ScanCalls>({
       paths.map((path, at) => ({ path, at })),
       ({ path }) => parentOf(path),
     );
-    const results = new Array<StatResult>(paths.length).fill(null);
+    const results = paths.map((): StatResult => null);
     for (const [directory, items] of byParent) {
       for (const [at, result] of statIn(directory, items)) results[at] = result;
     }

@@ -7,7 +7,7 @@
  * which only the `raw` ones are used here.
  */
 import { closeSync, fstatSync, lstatSync, watch as watchOne } from 'node:fs';
-import { type FSWatcher, watch } from 'chokidar';
+import { watch } from 'chokidar';
 import { systemCode } from '../base/errors.ts';
 import { pathBytesMax, watchGroupDirectories } from '../base/limits.ts';
 import type { DirectoryPath } from '../core/path.ts';

@@ -144,7 +144,10 @@ test('batches run a few ahead of the consumer, and a consumer that stops ends th
   const all: number[] = [];
   for await (const result of runBatches([1, 2, 3, 4, 5].values(), run, { signal, ahead: 2 }))
     all.push(result);
-  assert.equal(all.sort(), [10, 2, 4, 6, 8]);
+  assert.equal(
+    all.sort((left, right) => left - right),
+    [2, 4, 6, 8, 10],
+  );
   assert.is(most, 2);
 
   started = 0;

@@ -295,7 +295,7 @@ function createMirror(scanner: Scanner, watcher: Watcher) {
   }
 
   function drop(directory: DirectoryPath): void {
-    for (const path of [...known.keys()]) {
+    for (const path of known.keys()) {
       if (path !== directory && !path.startsWith(`${directory}/`)) continue;
       known.delete(path);
       watcher.remove([path]);
