@@ -1,5 +1,6 @@
 /**
  * Reading the tree over a share's entries: look-ups, ranges, children of a directory. Pure; `build.ts` writes it.
+ * Everything here throws {P2psyncError} page-missing (field `digest`), malformed, limit-exceeded or bad-path.
  */
 import type { Digest } from './digest.ts';
 import type { Counts, Entry } from './entry.ts';
@@ -10,7 +11,7 @@ import { createCursor, firstChildFrom, firstEntryFrom, isInner, readChild, readR
 /** A page by its place: exactly this page, at this level, with this last path. */
 export type PlacedPage = { readonly level: number; readonly lastKey: SharePath; readonly digest: Digest };
 
-/** Every function here throws {P2psyncError} page-missing (field `digest`), malformed, limit-exceeded, bad-path. */
+/** @returns the entry at exactly this path. */
 export function lookup(pages: PageSource, root: Digest, path: SharePath): Entry | undefined {
   let located = readRoot(pages, root);
   while (isInner(located)) {

@@ -1,124 +1,71 @@
-/** The layouts are frozen: an example of each signed document and frame is, byte for byte, the one in test/vectors. */
+/** The frozen bytes of entries, pages and trees: what other versions and other programs rely on. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Bytes, fromHex, toHex } from '../../agent/base/bytes.ts';
-import { decodeCertificate, encodeCertificate, verifyCertificate } from '../../agent/core/certificate.ts';
-import { openGrant, signGrant } from '../../agent/core/grant.ts';
-import { headDigest, openHead, signHead } from '../../agent/core/head.ts';
-import { openTerms, readInvitation, writeInvitation } from '../../agent/core/invitation.ts';
-import { peerIdOf } from '../../agent/core/keys.ts';
-import { openRoster, type Roster, signRoster } from '../../agent/core/roster.ts';
-import { openStatement, signStatement } from '../../agent/core/statement.ts';
-import {
-  authority,
-  exampleGrant,
-  exampleHead,
-  exampleStatement,
-  invitationOf,
-  invited,
-  nowMs,
-  replica,
-  share,
-  stranger,
-  writer,
-  writerCertificate,
-} from './documents.ts';
+import { createHashBoundary } from '../../agent/core/boundary.ts';
+import { buildTree } from '../../agent/core/build.ts';
+import type { Counts, Entry } from '../../agent/core/entry.ts';
+import { decodePage, encodePage } from '../../agent/core/page.ts';
+import { decodeEntry, encodeEntry } from '../../agent/core/record.ts';
+import { siteOf } from './trees.ts';
 
-type Vector = { readonly body: string; readonly signature: string };
 type Vectors = {
-  readonly keys: Readonly<
-    Record<'authority' | 'writer' | 'replica', { seed: string; publicKey: string; peerId: string }>
-  >;
-  readonly share: string;
-  readonly head: Vector & { readonly digest: string };
-  readonly grant: Vector;
-  readonly roster: Vector;
-  readonly statement: Vector;
-  readonly terms: Vector;
-  readonly certificate: string;
-  readonly invitation: string;
+  readonly salt: string;
+  readonly entries: readonly { readonly entry: Entry; readonly bytes: string }[];
+  readonly leaf: string;
+  readonly root: string;
+  readonly ends: readonly { readonly level: number; readonly key: string }[];
+  readonly sites: readonly {
+    readonly files: number;
+    readonly root: string;
+    readonly levels: number;
+    readonly pages: number;
+    readonly counts: Counts;
+  }[];
 };
 
-const path = join(import.meta.dirname, '..', 'vectors', 'documents.json');
-const vectors = JSON.parse(readFileSync(path, 'utf8')) as Vectors;
-
-const roster: Roster = {
-  share,
-  epoch: 1,
-  version: 2,
-  writer: writer.publicKey,
-  timeMs: nowMs,
-  members: [
-    { certificate: invited(replica, 'web2'), admittedMs: nowMs, addresses: ['web2:8873'] },
-    { certificate: writerCertificate, admittedMs: nowMs, addresses: [] },
-  ].sort((left, right) =>
-    left.certificate.certificate.member < right.certificate.certificate.member ? -1 : 1,
-  ),
-  revoked: [{ member: stranger.publicKey, timeMs: nowMs, invite: null }],
-};
+const vectors = JSON.parse(readFileSync(new URL('../vectors/tree.json', import.meta.url), 'utf8')) as Vectors;
+const salt = bytesOf(vectors.salt);
 
 function bytesOf(hex: string): Bytes {
   const bytes = fromHex(hex);
-  assert.ok(bytes);
+  if (bytes === undefined) throw new Error(`not hex: ${hex}`);
   return bytes;
 }
 
-function check(signed: { readonly body: Bytes; readonly signature: Bytes }, vector: Vector): void {
-  assert.is(toHex(signed.body), vector.body);
-  assert.is(toHex(signed.signature), vector.signature);
-}
-
-test('keys, their peers and their share', () => {
-  const pairs = { authority, writer, replica };
-  for (const name of ['authority', 'writer', 'replica'] as const) {
-    const { seed, publicKey } = pairs[name];
-    assert.equal({ seed: toHex(seed), publicKey, peerId: peerIdOf(publicKey) }, vectors.keys[name]);
+test('each entry has its bytes', () => {
+  assert.is(vectors.entries.length, 8);
+  for (const { entry, bytes } of vectors.entries) {
+    assert.is(toHex(encodeEntry(entry)), bytes, entry.path);
+    assert.equal(decodeEntry(bytesOf(bytes)), entry);
   }
-  assert.is(share, vectors.share);
 });
 
-test('a head', () => {
-  check(signHead(exampleHead, writer), vectors.head);
-  const opened = openHead(bytesOf(vectors.head.body), bytesOf(vectors.head.signature));
-  assert.equal(opened.head, exampleHead);
-  assert.is(headDigest(opened), vectors.head.digest);
+test('their page has its bytes and its digest', () => {
+  const entries = vectors.entries.map(({ entry }) => entry);
+  assert.is(toHex(encodePage({ kind: 'leaf', level: 0, entries })), vectors.leaf);
+  assert.equal(decodePage(bytesOf(vectors.leaf)), { kind: 'leaf', level: 0, entries });
+  assert.is(buildTree(entries, salt).root, vectors.root);
 });
 
-test('a grant', () => {
-  check(signGrant(exampleGrant, authority), vectors.grant);
-  const opened = openGrant(
-    bytesOf(vectors.grant.body),
-    bytesOf(vectors.grant.signature),
-    authority.publicKey,
+test('pages end after their keys', () => {
+  const isHashBoundary = createHashBoundary(salt);
+  const ends = siteOf(2000).flatMap(({ path }) =>
+    [0, 1, 2].filter((level) => isHashBoundary(level, path)).map((level) => ({ level, key: path })),
   );
-  assert.equal(opened.grant, exampleGrant);
+  assert.ok(vectors.ends.length > 5);
+  assert.equal(ends.slice(0, vectors.ends.length), vectors.ends);
 });
 
-test('a roster', () => {
-  check(signRoster(roster, writer), vectors.roster);
-  assert.equal(openRoster(bytesOf(vectors.roster.body), bytesOf(vectors.roster.signature)).roster, roster);
-});
-
-test('a statement', () => {
-  check(signStatement(exampleStatement, replica), vectors.statement);
-  const opened = openStatement(bytesOf(vectors.statement.body), bytesOf(vectors.statement.signature));
-  assert.equal(opened.statement, exampleStatement);
-});
-
-test('an invitation, its terms, and the certificate that comes of it', () => {
-  const invitation = invitationOf();
-  check(invitation.signed, vectors.terms);
-  assert.equal(openTerms(bytesOf(vectors.terms.body), bytesOf(vectors.terms.signature)), invitation.signed);
-  assert.is(writeInvitation(invitation), vectors.invitation);
-  assert.equal(readInvitation(vectors.invitation, nowMs), invitation);
-  const certificate = invited(replica, 'web2');
-  assert.is(toHex(encodeCertificate(certificate)), vectors.certificate);
-  verifyCertificate(decodeCertificate(bytesOf(vectors.certificate)), {
-    authority: authority.publicKey,
-    nowMs,
-  });
+test('whole trees have their roots', () => {
+  for (const { files, root, levels, pages, counts } of vectors.sites) {
+    const built = buildTree(siteOf(files), salt);
+    assert.equal(
+      { root: built.root as string, levels: built.levels, pages: built.pages.size, counts: built.counts },
+      { root, levels, pages, counts },
+    );
+  }
 });
 
 test.run();
