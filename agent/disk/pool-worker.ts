@@ -28,7 +28,7 @@ export function serveCalls<Shape>(handlers: Handlers<Shape>): void {
   const channel = parentPort;
   assert(channel !== null, 'calls are served in a worker thread');
   const table = new Map<string, unknown>(Object.entries(handlers));
-  async function answer({ id, name, argument, cancel }: Request): Promise<void> {
+  const answer = async ({ id, name, argument, cancel }: Request): Promise<void> => {
     const transfer: ArrayBuffer[] = [];
     const cancelled = () => cancel !== null && Atomics.load(cancel, 0) !== 0;
     try {
@@ -42,7 +42,7 @@ export function serveCalls<Shape>(handlers: Handlers<Shape>): void {
       if (id === 0) throw error;
       channel.postMessage({ kind: 'error', id, error: packError(error) } satisfies Reply);
     }
-  }
+  };
   channel.on('message', (request: Request) => void answer(request));
 }
 
