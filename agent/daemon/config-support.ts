@@ -23,7 +23,7 @@ export function unsupportedSettings(config: RawConfig): readonly Unsupported[] {
   refuse(run.user !== '', ['run', 'user'], '(start the agent as that user)');
   refuse(run.group !== '', ['run', 'group'], '(start the agent with that group)');
   config.share.forEach((share, index) => {
-    refuse(share.apply === 'release', ['share', index, 'apply'], '= "release"');
+    refuse(share.apply !== 'staged', ['share', index, 'apply'], 'other than "staged"');
     refuse(share.on_applied.length > 0, ['share', index, 'on_applied'], '(leave it out)');
     refuse(share.keep.versions !== 10, ['share', index, 'keep', 'versions'], 'other than 10');
     refuse(share.keep.days !== 7, ['share', index, 'keep', 'days'], 'other than 7');

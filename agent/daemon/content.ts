@@ -163,7 +163,7 @@ export function createContent(ports: ContentPorts): Content {
     },
     answered: take,
     lost(peer) {
-      for (const id of [...(asked.get(peer)?.keys() ?? [])]) fail(peer, id);
+      for (const id of asked.get(peer)?.keys() ?? []) fail(peer, id);
       asked.delete(peer);
     },
     async serve(peer, request) {

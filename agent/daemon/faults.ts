@@ -1,11 +1,16 @@
 /** What stands in the way of single paths of a share, as `status` lists it. Pure state, bounded. */
 import { faultsShownMax } from '../base/limits.ts';
-import { type DirectoryPath, isBelow, parentOf, type SharePath } from '../core/path.ts';
+import { comparePaths, type DirectoryPath, isBelow, parentOf, type SharePath } from '../core/path.ts';
 import type { ShareFault } from '../http/api.ts';
 
+export type Fault = { readonly code: string; readonly message: string };
+export type Cause = 'directory' | 'stage' | 'apply' | 'held' | 'refused';
+
 export type Faults = {
-  /** Of one path; null: it is gone. `''` is the whole share. */
-  set(path: string, fault: { readonly code: string; readonly message: string } | null): void;
+  /** Of one path; null: it is gone. */
+  set(path: string, fault: Fault | null): void;
+  /** Of the share as a whole, one for each cause. */
+  setShare(cause: Cause, fault: Fault | null): void;
   /** Replaces what was skipped directly in `directory`, or anywhere below it. */
   setSkipped(
     scope: { readonly directory: DirectoryPath; readonly whole: boolean },
@@ -20,15 +25,20 @@ export type Faults = {
 export function createFaults(): Faults {
   const own = new Map<string, ShareFault>();
   const skipped = new Map<string, ShareFault>();
+  const whole = new Map<Cause, ShareFault>();
 
   return {
     set(path, fault) {
       if (fault === null) own.delete(path);
       else own.set(path, { path, ...fault });
     },
-    setSkipped({ directory, whole }, faults) {
+    setShare(cause, fault) {
+      if (fault === null) whole.delete(cause);
+      else whole.set(cause, { path: '', ...fault });
+    },
+    setSkipped({ directory, whole: everything }, faults) {
       for (const path of skipped.keys()) {
-        const inside = whole
+        const inside = everything
           ? isBelow(path as SharePath, directory)
           : parentOf(path as SharePath) === directory;
         if (inside || path === directory) skipped.delete(path);
@@ -36,9 +46,10 @@ export function createFaults(): Faults {
       for (const fault of faults) skipped.set(fault.path, fault);
     },
     list() {
-      const all = [...own.values(), ...skipped.values()];
-      return all.sort((left, right) => (left.path < right.path ? -1 : 1)).slice(0, faultsShownMax);
+      const paths = [...own.values(), ...skipped.values()];
+      paths.sort((left, right) => comparePaths(left.path, right.path));
+      return [...whole.values(), ...paths].slice(0, faultsShownMax);
     },
-    isBroken: () => own.has(''),
+    isBroken: () => whole.size > 0,
   };
 }

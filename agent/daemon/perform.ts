@@ -108,7 +108,7 @@ export function createPerformer(ports: PerformPorts): Performer {
       });
     switch (outcome.kind) {
       case 'applied':
-        ports.faults.set('', null);
+        ports.faults.setShare('apply', null);
         for (const { path } of effect.changes) ports.faults.set(path, null);
         for (const { path, code, message } of outcome.result.failed)
           ports.faults.set(path, { code, message });
@@ -121,7 +121,7 @@ export function createPerformer(ports: PerformPorts): Performer {
         feed({ kind: 'applyFailed', version, lost: outcome.digests, retryMs: 0 });
         return;
       case 'failed':
-        ports.faults.set('', { code: outcome.code, message: outcome.message });
+        ports.faults.setShare('apply', { code: outcome.code, message: outcome.message });
         ports.onChange();
         log.error({ code: outcome.code }, outcome.message);
         feed({ kind: 'applyFailed', version, lost: [], retryMs: applyRetryMs });

@@ -91,7 +91,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   const requestIds = createRequestIds();
   const rates = createRates();
   const book = createAddressBook();
-  let dialer: Dialer | undefined;
+  /** The host may have guests before there is a dialer. */
+  const late: { dialer: Dialer | null } = { dialer: null };
 
   const sessions = createSessions({
     host: () => host,
@@ -120,15 +121,15 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         const memberships = [...shares.values()].map((share) => share.membership);
         if (memberships.some((membership) => membership.isRevoked(key))) return false;
         const isMember = memberships.some((membership) => membership.isMember(key));
-        return direction === 'outbound' || !isMember || dialer === undefined || dialer.accepts(peer);
+        return direction === 'outbound' || !isMember || late.dialer?.accepts(peer) !== false;
       },
       connected(connected) {
-        dialer?.connected(connected);
+        late.dialer?.connected(connected);
         sessions.connected(connected);
       },
       disconnected(peer, reason) {
         log.info({ peer, reason }, 'disconnected');
-        dialer?.disconnected(peer);
+        late.dialer?.disconnected(peer);
         sessions.disconnected(peer);
         requestIds.closeAll(peer);
       },
@@ -228,16 +229,16 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       book.save(share.store);
     }
     if (config.discovery !== 'static') {
-      dialer?.members([...members].map(([peer, addresses]) => ({ peer, addresses })));
+      late.dialer?.members([...members].map(([peer, addresses]) => ({ peer, addresses })));
     }
   }
 
   for (const { record, shareConfig } of planned) addShare(record, shareConfig);
-  dialer = createDialer(host, {
+  const dialer = createDialer(host, {
     bootstrap: config.bootstrap,
     note: (text, fields) => log.debug(fields, text),
   });
-  const running = dialer;
+  late.dialer = dialer;
   nameMembers();
   const sampling = setInterval(() => {
     const peers = [...shares.values()].flatMap((share) => share.membership.rows().map((row) => row.peer));
@@ -250,7 +251,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   closers.defer(async () => {
     clearInterval(sampling);
     sessions.close();
-    await running.close();
+    await dialer.close();
     await Promise.all([...shares.values()].map((share) => share.close()));
   });
   return agent;

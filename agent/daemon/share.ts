@@ -8,35 +8,32 @@ import { messageOf, P2psyncError } from '../base/errors.ts';
 import { durableDelayMs, headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { KeyPair, PeerId } from '../core/keys.ts';
-import { type SharePath, topDirectory } from '../core/path.ts';
+import { type SharePath } from '../core/path.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { ShareState } from '../http/api.ts';
 import type { Host } from '../net/host.ts';
-import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import type { ShareStore } from '../store/share-store.ts';
 import type { Event } from '../swarm/events.ts';
-import type { BlockAnswer, BlockRequest, HeadMessage, Message } from '../swarm/messages.ts';
-import { createReplica, type Replica } from '../swarm/replica.ts';
+import type { BlockAnswer, BlockRequest, Message } from '../swarm/messages.ts';
+import { type Replica } from '../swarm/replica.ts';
 import { encodeStatementMessage, headsTopic, peersTopic } from '../wire/gossip.ts';
-import { createApplier } from './apply.ts';
 import type { ShareConfig } from './config.ts';
-import { createContent } from './content.ts';
-import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
-import { findUnindexed, handleDrift } from './drift.ts';
+import { type ShareDisk } from './disk.ts';
 import { createFaults, type Faults } from './faults.ts';
 import { createGate } from './gate.ts';
 import type { ShareRecord } from './home.ts';
+import type { ShareSide } from './judge.ts';
 import type { Log } from './log.ts';
-import { checkMarker } from './marker.ts';
 import type { Membership } from './membership.ts';
-import { createObserver, type Observer } from './observe.ts';
 import { createPeerTable, type PeerTable } from './peers.ts';
-import { createPerformer, type Performer, type ShareBlocks } from './perform.ts';
-import type { Sessions, ShareSide } from './session.ts';
+import { type ShareBlocks } from './perform.ts';
+import type { Sessions } from './session.ts';
+import { type Running, startShare } from './share-start.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
 import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
+import { distrust } from './trust.ts';
 import { openVersions, type Versions } from './versions.ts';
-import { createWriter, type Writer } from './writer.ts';
 
 export type ShareOptions = {
   readonly record: ShareRecord;
@@ -84,16 +81,6 @@ export type Share = ShareSide & {
   close(): Promise<void>;
 };
 
-/** Everything that exists once the share's directory is open. */
-type Running = {
-  readonly disk: ShareDisk;
-  readonly replica: Replica;
-  readonly performer: Performer;
-  readonly content: ReturnType<typeof createContent>;
-  readonly observer: Observer;
-  readonly writer: Writer | null;
-};
-
 export function openShare(options: ShareOptions): Share {
   const { record, store, membership, host, sessions, log } = options;
   const { keyPair } = options.agent;
@@ -112,7 +99,6 @@ export function openShare(options: ShareOptions): Share {
   let scanned = false;
   let paused = store.state(stateKeys.paused) !== undefined;
   let applied = readApplied(store);
-  let held: string | null = null;
   const queue: Event[] = [];
   let draining = false;
   let durable: NodeJS.Timeout | undefined;
@@ -189,137 +175,28 @@ export function openShare(options: ShareOptions): Share {
   }
 
   async function start(): Promise<void> {
-    await checkMarker(record.path, record.id);
-    const disk = await openDisk(record.path, config);
-    const content = createContent({
-      store,
-      reader: disk.reader,
-      stage: disk.stage,
-      log,
-      feed,
-      answer: (peer, answer) => host.blocks.answer(peer, answer),
-      onStageFault: (fault) => faults.set('', fault),
-    });
-    const applier = createApplier({
-      store,
-      committer: disk.committer,
-      gate,
-      owners: disk.owners,
-      ignored: (path, isDirectory) => disk.ignore.ignores(path, isDirectory),
-      options: () => ({ owner: ownerPolicy(config.owner), perms: config.perms, times: config.times }),
-      checkDirectory: () => checkMarker(record.path, record.id),
-      log,
-    });
-    const { applied: finished, recovered } = await applier.recover();
-    if (finished !== null) applied = finished;
-    await distrust(store, recovered.rehashAll ? null : recovered.rehash);
-
-    const replica = createReplica({
-      self: host.peer,
-      writer: writes(),
-      applied,
-      head: readHead(store),
-      library: {
-        page: (digest) => store.page(digest),
-        hasBlock: (digest) => disk.stage.has(digest) || store.hasBlock(digest),
-      },
-      salt: options.salt,
-      random: Math.random,
-    });
-    const performer = createPerformer({
-      share: record.id,
-      salt: options.salt,
-      store,
-      stage: disk.stage,
-      content,
-      applier,
-      host,
-      blocks: options.blocks,
-      sessions,
-      faults,
-      log,
+    const started = await startShare({
+      ...options,
+      config: () => config,
       signal: closing.signal,
+      gate,
+      faults,
+      paused: () => paused,
+      applied: () => applied,
       feed,
       onApplied,
       onChange: changed,
     });
-    const writer = writes() ? startWriter(disk) : null;
-    const drift = {
-      store,
-      reader: disk.reader,
-      scanner: disk.scanner,
-      applier,
-      gate,
-      log,
-      applied: () => applied,
-      onDrifted: (paths: readonly SharePath[]) => feed({ kind: 'drifted', paths }),
-    };
-    const observer = createObserver({
-      scanner: disk.scanner,
-      store,
-      log,
-      watch: disk.watch,
-      onChanges: async (changes) => {
-        if (writer !== null) observer.touch(await writer.take(changes));
-        else await handleDrift(changes, drift, { signal: closing.signal, localChanges: config.localChanges });
-      },
-      onScanned: async () => {
-        if (writer !== null || applied === null || config.localChanges !== 'revert') return;
-        const paths = await findUnindexed(store, applied.root);
-        if (paths.length > 0) feed({ kind: 'drifted', paths });
-      },
-      onQuiet: async () => {
-        await writer?.seal();
-        changed();
-      },
-      onSkipped: (scope) => {
-        faults.setSkipped(scope, scope.skipped);
-        options.onChange();
-      },
-      onFailed: (error) => {
-        faults.set('', {
-          code: error instanceof P2psyncError ? error.code : 'io',
-          message: messageOf(error),
-        });
-        changed();
-      },
-    });
-    running = { disk, replica, performer, content, observer, writer };
+    running = started;
+    const isFirst = applied === null;
     feed({ kind: 'pause', paused });
-    for (const peer of joined) feed({ kind: 'peerJoined', peer });
-    await observer.start();
+    // What lies in the directory already is indexed before the first version comes, so that it can be reused.
+    if (!isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
+    await started.observer.start();
     scanned = true;
-    faults.set('', held === null ? null : { code: 'held-back', message: held });
+    if (isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
+    faults.setShare('directory', null);
     changed();
-  }
-
-  function startWriter(disk: ShareDisk): Writer {
-    const grant = membership.grant();
-    if (grant === null) throw new P2psyncError('bad-grant', 'a writer without a grant');
-    return createWriter({
-      share: record.id,
-      keyPair,
-      epoch: grant.grant.epoch,
-      salt: options.salt,
-      store,
-      disk,
-      maxDelete: config.maxDelete,
-      paused,
-      rosterVersion: () => membership.roster()?.roster.version ?? 0,
-      faults,
-      log,
-      signal: closing.signal,
-      onPublished: ({ head: published, operations, newBlocks }) => {
-        const { version, root } = published.head;
-        onApplied({ version, root });
-        feed({ kind: 'published', message: { kind: 'head', head: published, operations }, newBlocks });
-      },
-      onHeld: (why) => {
-        held = why;
-        faults.set('', why === null ? null : { code: 'held-back', message: why });
-        changed();
-      },
-    });
   }
 
   /** Until the directory is there, and says that it is the share's. */
@@ -331,7 +208,7 @@ export function openShare(options: ShareOptions): Share {
         if (closing.signal.aborted) return;
         const code = error instanceof P2psyncError ? error.code : 'io';
         if (!faults.isBroken()) log.error({ err: error }, 'the share cannot start; it is tried again');
-        faults.set('', { code, message: messageOf(error) });
+        faults.setShare('directory', { code, message: messageOf(error) });
         changed();
         await running?.observer.close();
         await running?.disk.close();
@@ -390,7 +267,8 @@ export function openShare(options: ShareOptions): Share {
       joined.add(peer);
       peers.seen(peer, Date.now());
       sessions.sendFrame(peer, { kind: 'statement', statement: speaker.latest() });
-      if (running !== null) feed({ kind: 'peerJoined', peer });
+      faults.setShare('refused', null);
+      if (running !== null && (scanned || applied !== null)) feed({ kind: 'peerJoined', peer });
       options.onChange();
     },
     left(peer) {
@@ -418,7 +296,7 @@ export function openShare(options: ShareOptions): Share {
       options.onChange();
     },
     refused(peer, code, text) {
-      faults.set('', { code, message: `${peer} does not take this agent as a member: ${text}` });
+      faults.setShare('refused', { code, message: `${peer} does not take this agent as a member: ${text}` });
       log.error({ peer, code }, `refused: ${text}`);
       options.onChange();
     },
@@ -462,14 +340,6 @@ export function openShare(options: ShareOptions): Share {
       await running?.disk.close();
     },
   };
-}
-
-/** What the index says of these paths (null: of all) is believed no more: they are hashed again. */
-async function distrust(store: ShareStore, paths: readonly SharePath[] | null): Promise<void> {
-  const index: IndexEdit[] = [];
-  for (const path of paths ?? [...store.below(topDirectory)].map(([known]) => known))
-    index.push({ path, record: null });
-  if (index.length > 0) await store.write({ index });
 }
 
 async function waitFor(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,0 +1,254 @@
+/**
+ * Who of the connected peers belongs to which share: certificates are judged, documents taken and passed on,
+ * newcomers introduced. Knows the sessions; owns none of the shares' documents.
+ */
+import { type ErrorCode } from '../base/errors.ts';
+import type { SignedCertificate } from '../core/certificate.ts';
+import type { SignedBytes } from '../core/document.ts';
+import { type PeerId, publicKeyOfPeer, type ShareId } from '../core/keys.ts';
+import type { SignedStatement } from '../core/statement.ts';
+import type { Connected, Host } from '../net/host.ts';
+import type { Message } from '../swarm/messages.ts';
+import type { ControlFrame, Hello, RefusalCode, ShareHello } from '../wire/frames.ts';
+import type { Log } from './log.ts';
+import type { Membership } from './membership.ts';
+
+/** What a share hears of its conversations. */
+export type ShareSide = {
+  readonly id: ShareId;
+  readonly membership: Membership;
+  /** It is a member of this share, and its control stream is open. */
+  joined(peer: PeerId): void;
+  left(peer: PeerId): void;
+  message(peer: PeerId, message: Message): void;
+  statement(statement: SignedStatement): void;
+  /** Grant, roster or members changed. */
+  documentsChanged(): void;
+  /** That peer does not take us as a member. */
+  refused(peer: PeerId, code: RefusalCode, text: string): void;
+};
+
+export type Session = {
+  readonly connected: Connected;
+  hello: Hello | null;
+  readonly joined: Set<ShareId>;
+  /** Frames are handled one after the other: what follows a hello waits until it is judged. */
+  order: Promise<void>;
+  heardMs: number;
+  rttMs: number | null;
+  ping: { readonly id: number; readonly atMs: number } | null;
+};
+
+export type JudgePorts = {
+  readonly host: () => Host;
+  readonly shares: () => Iterable<ShareSide>;
+  readonly sessions: ReadonlyMap<PeerId, Session>;
+  readonly log: Log;
+  readonly send: (peer: PeerId, frame: ControlFrame) => void;
+  /** To every connected member of the share, `except` one. */
+  readonly broadcast: (share: ShareId, frame: ControlFrame, except?: PeerId) => void;
+  readonly hangUp: (peer: PeerId, reason: string) => void;
+  /** Addresses of a member, as it said them itself. */
+  readonly onAddresses: (peer: PeerId, addresses: readonly string[]) => void;
+};
+
+export type Judge = {
+  /** `last`: no documents are to come that could make an unknown certificate known. */
+  judge(peer: PeerId, session: Session, options: { readonly last: boolean }): Promise<void>;
+  takeDocument(
+    peer: PeerId,
+    session: Session,
+    frame: Extract<ControlFrame, { kind: 'grant' | 'roster' }>,
+  ): Promise<void>;
+  introduced(
+    peer: PeerId,
+    session: Session,
+    frame: Extract<ControlFrame, { kind: 'introduce' }>,
+  ): Promise<void>;
+  /** Closes the connections of those who were put out. */
+  expelRevoked(): void;
+};
+
+export function createJudge(ports: JudgePorts): Judge {
+  const { log, sessions, send, broadcast, hangUp } = ports;
+  const shareOf = (id: ShareId): ShareSide | undefined =>
+    [...ports.shares()].find((share) => share.id === id);
+
+  /**
+   * Goes through the shares that both have. One whose certificate cannot be judged yet (no roster here) gets
+   * another look when documents come.
+   */
+  async function judge(peer: PeerId, session: Session, { last }: { readonly last: boolean }): Promise<void> {
+    const { hello } = session;
+    if (hello === null) return;
+    let common = false;
+    for (const side of ports.shares()) {
+      const theirs = hello.shares.find((one) => one.share === side.id);
+      if (theirs === undefined) continue;
+      common = true;
+      if (!session.joined.has(side.id)) await judgeShare(peer, session, side, theirs, hello, last);
+    }
+    if (!common) {
+      for (const { share } of hello.shares) {
+        send(peer, {
+          kind: 'refused',
+          share,
+          code: 'not-found',
+          text: 'this agent does not take part in the share',
+        });
+      }
+      hangUp(peer, 'no share in common');
+    }
+  }
+
+  async function judgeShare(
+    peer: PeerId,
+    session: Session,
+    side: ShareSide,
+    theirs: ShareHello,
+    hello: Hello,
+    last: boolean,
+  ): Promise<void> {
+    const { membership } = side;
+    if (theirs.certificate.certificate.member !== publicKeyOfPeer(peer)) {
+      return refuse(peer, side, { code: 'not-a-member', reason: 'the certificate is of another agent' });
+    }
+    const outcome = await membership.admit(theirs.certificate, hello.addresses);
+    if (sessions.get(peer) !== session) return;
+    if (outcome.kind === 'refused') {
+      const early = membership.roster() === null && outcome.code === 'expired' && !last;
+      if (!early) refuse(peer, side, outcome);
+      return;
+    }
+    session.joined.add(side.id);
+    ports.host().admit(peer);
+    ports.onAddresses(peer, hello.addresses);
+    log.info({ peer, name: hello.name, share: side.id }, 'member connected');
+    sendDocuments(peer, side, theirs);
+    if (outcome.news) announce(side, theirs.certificate, hello.addresses, peer);
+    side.joined(peer);
+  }
+
+  function refuse(
+    peer: PeerId,
+    side: ShareSide,
+    refusal: { readonly code: ErrorCode; readonly reason: string },
+  ): void {
+    log.warn({ peer, share: side.id, ...refusal }, 'refused');
+    const code: RefusalCode = isRefusalCode(refusal.code) ? refusal.code : 'not-a-member';
+    send(peer, { kind: 'refused', share: side.id, code, text: refusal.reason });
+  }
+
+  function sendDocuments(peer: PeerId, side: ShareSide, theirs: ShareHello): void {
+    const { membership } = side;
+    const grant = membership.grant();
+    const roster = membership.roster();
+    if (grant !== null && grant.grant.epoch > theirs.grantEpoch) {
+      send(peer, { kind: 'grant', share: side.id, document: grant });
+    }
+    if (roster !== null && roster.roster.version > theirs.rosterVersion) {
+      send(peer, { kind: 'roster', share: side.id, document: roster });
+    }
+    const shares = [
+      { share: side.id, rosterVersion: roster?.roster.version ?? 0, grantEpoch: grant?.grant.epoch ?? 0 },
+    ];
+    send(peer, { kind: 'welcome', shares });
+  }
+
+  /** A newcomer: the writer has a new roster for everyone, others pass its certificate on. */
+  function announce(
+    side: ShareSide,
+    certificate: SignedCertificate,
+    addresses: readonly string[],
+    from: PeerId,
+  ): void {
+    const { member } = certificate.certificate;
+    const roster = side.membership.roster();
+    const inRoster =
+      roster?.roster.members.some((one) => one.certificate.certificate.member === member) === true;
+    if (inRoster && roster !== null) broadcast(side.id, { kind: 'roster', share: side.id, document: roster });
+    else broadcast(side.id, { kind: 'introduce', share: side.id, certificate, addresses }, from);
+    side.documentsChanged();
+  }
+
+  async function takeDocument(
+    peer: PeerId,
+    session: Session,
+    share: ShareId,
+    kind: 'grant' | 'roster',
+    document: SignedBytes,
+  ): Promise<void> {
+    const side = shareOf(share);
+    if (side === undefined) return;
+    const { membership } = side;
+    const news =
+      kind === 'grant'
+        ? await membership.takeGrant(document.body, document.signature)
+        : await membership.takeRoster(document.body, document.signature);
+    if (!news) return judge(peer, session, { last: kind === 'roster' });
+    broadcast(share, { kind, share, document }, peer);
+    side.documentsChanged();
+    expelRevoked();
+    for (const [other, theirs] of sessions)
+      await judge(other, theirs, { last: kind === 'roster' && other === peer });
+  }
+
+  async function introduced(
+    peer: PeerId,
+    session: Session,
+    share: ShareId,
+    certificate: SignedCertificate,
+    addresses: readonly string[],
+  ): Promise<void> {
+    const side = shareOf(share);
+    if (side === undefined || !session.joined.has(share)) return;
+    const outcome = await side.membership.admit(certificate, addresses);
+    if (outcome.kind === 'refused') {
+      log.info(
+        { peer, member: certificate.certificate.name, reason: outcome.reason },
+        'an introduced newcomer is refused',
+      );
+    } else if (outcome.news) announce(side, certificate, addresses, peer);
+  }
+
+  function expelRevoked(): void {
+    for (const [peer, session] of sessions) {
+      const key = publicKeyOfPeer(peer);
+      for (const side of ports.shares()) {
+        if (side.membership.isRevoked(key) && session.joined.delete(side.id)) side.left(peer);
+      }
+      if (
+        session.hello !== null &&
+        session.joined.size === 0 &&
+        [...ports.shares()].some((side) => side.membership.isRevoked(key))
+      ) {
+        ports.host().expel(peer);
+      }
+    }
+  }
+
+  return {
+    judge,
+    takeDocument: (peer, session, { share, kind, document }) =>
+      takeDocument(peer, session, share, kind, document),
+    introduced: (peer, session, { share, certificate, addresses }) =>
+      introduced(peer, session, share, certificate, addresses),
+    expelRevoked,
+  };
+}
+
+const refusalCodes: Readonly<Record<RefusalCode, true>> = {
+  'not-a-member': true,
+  revoked: true,
+  expired: true,
+  'bad-invitation': true,
+  'bad-signature': true,
+  conflict: true,
+  'limit-exceeded': true,
+  'protocol-mismatch': true,
+  'not-found': true,
+};
+
+function isRefusalCode(code: ErrorCode): code is RefusalCode {
+  return code in refusalCodes;
+}

@@ -1,0 +1,183 @@
+/**
+ * Brings one share up, once its directory is there: recovery first, then the machine, its effects, the writer's
+ * side where this agent writes, and the observer, which is not started yet. Decides nothing.
+ */
+import { messageOf, P2psyncError } from '../base/errors.ts';
+import type { SharePath } from '../core/path.ts';
+import type { Event } from '../swarm/events.ts';
+import { createReplica, type Replica } from '../swarm/replica.ts';
+import { createApplier } from './apply.ts';
+import type { ShareConfig } from './config.ts';
+import { type Content, createContent } from './content.ts';
+import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
+import { findUnindexed, handleDrift } from './drift.ts';
+import type { Faults } from './faults.ts';
+import type { Gate } from './gate.ts';
+import { checkMarker } from './marker.ts';
+import { createObserver, type DiskChange, type Observer } from './observe.ts';
+import { createPerformer, type Performer } from './perform.ts';
+import type { ShareOptions } from './share.ts';
+import { type Applied, readHead } from './state.ts';
+import { distrust } from './trust.ts';
+import { createWriter, type Writer } from './writer.ts';
+
+/** Everything that exists once the share's directory is open. */
+export type Running = {
+  readonly disk: ShareDisk;
+  readonly replica: Replica;
+  readonly performer: Performer;
+  readonly content: Content;
+  readonly observer: Observer;
+  readonly writer: Writer | null;
+};
+
+export type StartPorts = Omit<ShareOptions, 'config'> & {
+  readonly config: () => ShareConfig;
+  readonly signal: AbortSignal;
+  readonly gate: Gate;
+  readonly faults: Faults;
+  readonly paused: () => boolean;
+  readonly applied: () => Applied | null;
+  readonly feed: (event: Event) => void;
+  readonly onApplied: (applied: Applied) => void;
+};
+
+export async function startShare(ports: StartPorts): Promise<Running> {
+  const { record, store, membership, host, log, faults, feed } = ports;
+  await checkMarker(record.path, record.id);
+  const disk = await openDisk(record.path, ports.config());
+  const content = createContent({
+    store,
+    reader: disk.reader,
+    stage: disk.stage,
+    log,
+    feed,
+    answer: (peer, answer) => host.blocks.answer(peer, answer),
+    onStageFault: (fault) => faults.setShare('stage', fault),
+  });
+  const applier = createApplier({
+    store,
+    committer: disk.committer,
+    gate: ports.gate,
+    owners: disk.owners,
+    ignored: (path, isDirectory) => disk.ignore.ignores(path, isDirectory),
+    options() {
+      const { owner, perms, times } = ports.config();
+      return { owner: ownerPolicy(owner), perms, times };
+    },
+    checkDirectory: () => checkMarker(record.path, record.id),
+    log,
+  });
+  const { applied: finished, recovered } = await applier.recover();
+  if (finished !== null) ports.onApplied(finished);
+  await distrust(store, recovered.rehashAll ? null : recovered.rehash);
+
+  const writes = membership.grant()?.grant.writer === ports.agent.keyPair.publicKey;
+  const replica = createReplica({
+    self: host.peer,
+    writer: writes,
+    applied: ports.applied(),
+    head: readHead(store),
+    library: {
+      page: (digest) => store.page(digest),
+      hasBlock: (digest) => disk.stage.has(digest) || store.hasBlock(digest),
+    },
+    salt: ports.salt,
+    random: Math.random,
+  });
+  const performer = createPerformer({
+    ...ports,
+    share: record.id,
+    stage: disk.stage,
+    content,
+    applier,
+  });
+  const writer = writes ? startWriter(ports, disk) : null;
+  const onChanges = writer === null ? driftHandler(ports, disk, applier) : writerHandler(writer, touch);
+  const observer = createObserver({
+    scanner: disk.scanner,
+    store,
+    log,
+    watch: disk.watch,
+    onChanges,
+    async onScanned() {
+      const applied = ports.applied();
+      if (writes || applied === null || ports.config().localChanges !== 'revert') return;
+      const paths = await findUnindexed(store, applied.root);
+      if (paths.length > 0) feed({ kind: 'drifted', paths });
+    },
+    async onQuiet() {
+      faults.setShare('directory', null);
+      await writer?.seal();
+      ports.onChange();
+    },
+    onSkipped(scope) {
+      faults.setSkipped(scope, scope.skipped);
+      ports.onChange();
+    },
+    onFailed(error) {
+      const code = error instanceof P2psyncError ? error.code : 'io';
+      faults.setShare('directory', { code, message: messageOf(error) });
+      ports.onChange();
+    },
+  });
+
+  function touch(paths: readonly SharePath[]): void {
+    observer.touch(paths);
+  }
+  return { disk, replica, performer, content, observer, writer };
+}
+
+type ChangesHandler = (changes: readonly DiskChange[]) => Promise<void>;
+
+function writerHandler(writer: Writer, touch: (paths: readonly SharePath[]) => void): ChangesHandler {
+  return async (changes) => touch(await writer.take(changes));
+}
+
+function driftHandler(
+  ports: StartPorts,
+  disk: ShareDisk,
+  applier: ReturnType<typeof createApplier>,
+): ChangesHandler {
+  const drift = {
+    store: ports.store,
+    reader: disk.reader,
+    scanner: disk.scanner,
+    applier,
+    gate: ports.gate,
+    log: ports.log,
+    applied: ports.applied,
+    onDrifted: (paths: readonly SharePath[]) => ports.feed({ kind: 'drifted', paths }),
+  };
+  return (changes) =>
+    handleDrift(changes, drift, { signal: ports.signal, localChanges: ports.config().localChanges });
+}
+
+function startWriter(ports: StartPorts, disk: ShareDisk): Writer {
+  const { membership, faults } = ports;
+  const grant = membership.grant();
+  if (grant === null) throw new P2psyncError('bad-grant', 'a writer without a grant');
+  return createWriter({
+    share: ports.record.id,
+    keyPair: ports.agent.keyPair,
+    epoch: grant.grant.epoch,
+    salt: ports.salt,
+    store: ports.store,
+    disk,
+    maxDelete: ports.config().maxDelete,
+    paused: ports.paused(),
+    rosterVersion: () => membership.roster()?.roster.version ?? 0,
+    faults,
+    log: ports.log,
+    signal: ports.signal,
+    onPublished({ head, operations, newBlocks }) {
+      const { version, root } = head.head;
+      ports.feed({ kind: 'published', message: { kind: 'head', head, operations }, newBlocks });
+      ports.onApplied({ version, root });
+    },
+    onHeld(why) {
+      faults.setShare('held', why === null ? null : { code: 'held-back', message: why });
+      ports.onChange();
+    },
+  });
+}
