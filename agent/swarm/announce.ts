@@ -22,8 +22,10 @@ export type Situation = {
 export type Announce = {
   joined(peer: PeerId): void;
   left(peer: PeerId): void;
-  /** A head became the highest: it is pushed to those that do not show it soon. */
-  news(nowMs: number): void;
+  /** A head became the highest: it is pushed to those that do not show it soon. `gossiped`: gossip is bringing it to them. */
+  news(input: { gossiped: boolean }, nowMs: number): void;
+  /** The situation changed: neighbours are told now. */
+  touch(): void;
   heard(neighbour: Neighbour, situation: Situation, nowMs: number): void;
   /** A page or block is here; `holders` need not be told. */
   stored(digest: Digest, holders: readonly PeerId[], nowMs: number): void;
@@ -52,8 +54,8 @@ type Stored = { readonly digest: Digest; readonly holders: readonly PeerId[] };
 const haveBatch = 16;
 const haveDelayMs = 5;
 /** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
-const pushAfterMs = 100;
-const pushSpreadMs = 300;
+const gossipedPush = { afterMs: 100, spreadMs: 300 };
+const unheardPush = { afterMs: 0, spreadMs: 20 };
 
 export function createAnnounce(options: { neighbours: Neighbours; random: () => number }): Announce {
   const { neighbours, random } = options;
@@ -65,6 +67,12 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   let haveAtMs = Number.POSITIVE_INFINITY;
   let pagesOf: Digest | null = null;
   let newsMs = Number.NEGATIVE_INFINITY;
+  let pace = gossipedPush;
+  let isTouched = true;
+  let unflushed = 0;
+  let nextMs = Number.POSITIVE_INFINITY;
+
+  const pushMs = (nowMs: number) => nowMs + pace.afterMs + random() * pace.spreadMs;
 
   function status(told: Told, peer: PeerId, situation: Situation, nowMs: number): readonly Effect[] {
     const applied = situation.appliedFor(peer);
@@ -83,7 +91,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
     told: Told,
     neighbour: Neighbour,
     target: SignedHead | null,
-    nowMs: number,
+    isDue: boolean,
   ): readonly Effect[] {
     const effects: Effect[] = [];
     const { peer } = neighbour;
@@ -100,7 +108,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
       effects.push({ kind: 'send', peer, message: { kind: 'have', digests: [pagesOf] } });
     }
     let at = Math.max(0, told.told - logStart);
-    if (log.length - at < haveBatch && nowMs < haveAtMs) return effects;
+    if (!isDue) return effects;
     while (at < log.length) {
       const part = log.slice(at, at + haveDigestsMax);
       at += part.length;
@@ -129,20 +137,27 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         ...{ told: logStart, pagesOf: null, pushAtMs: Number.POSITIVE_INFINITY },
       });
       if (log.length > 0) haveAtMs = Number.NEGATIVE_INFINITY;
+      isTouched = true;
     },
     left(peer) {
       table.delete(peer);
     },
-    news(nowMs) {
+    news({ gossiped }, nowMs) {
       newsMs = nowMs;
-      for (const told of table.values()) told.pushAtMs = nowMs + pushAfterMs + random() * pushSpreadMs;
+      pace = gossiped ? gossipedPush : unheardPush;
+      for (const told of table.values()) told.pushAtMs = pushMs(nowMs);
+      isTouched = true;
+    },
+    touch() {
+      isTouched = true;
     },
     heard(neighbour, situation, nowMs) {
       const told = table.get(neighbour.peer);
       if (told === undefined || situation.message === null) return;
       if (!isBehind(neighbour, situation.message)) told.pushAtMs = Number.POSITIVE_INFINITY;
-      else if (nowMs >= newsMs + pushAfterMs + pushSpreadMs) told.pushAtMs = nowMs;
-      else told.pushAtMs = Math.min(told.pushAtMs, nowMs + pushAfterMs + random() * pushSpreadMs);
+      else if (nowMs >= newsMs + pace.afterMs + pace.spreadMs) told.pushAtMs = nowMs;
+      else told.pushAtMs = Math.min(told.pushAtMs, pushMs(nowMs));
+      nextMs = Math.min(nextMs, told.pushAtMs);
     },
     stored(digest, holders, nowMs) {
       log.push({ digest, holders });
@@ -151,32 +166,42 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         logStart += havesMax + 1 - log.length;
       }
       haveAtMs = Math.min(haveAtMs, nowMs + haveDelayMs);
+      nextMs = Math.min(nextMs, haveAtMs);
+      unflushed += 1;
     },
     hasPagesOf(root) {
+      if (pagesOf === root) return;
       pagesOf = root;
+      isTouched = true;
     },
     complete() {
       logStart += log.length;
       log = [];
       haveAtMs = Number.POSITIVE_INFINITY;
+      unflushed = 0;
     },
     flush(situation, nowMs) {
+      if (!isTouched && unflushed < haveBatch && nowMs < nextMs) return [];
+      const isDue = unflushed >= haveBatch || nowMs >= haveAtMs;
       const effects: Effect[] = [];
+      nextMs = Number.POSITIVE_INFINITY;
       for (const neighbour of neighbours.all()) {
         const told = table.get(neighbour.peer);
         if (told === undefined) continue;
         effects.push(...status(told, neighbour.peer, situation, nowMs));
-        effects.push(...haves(told, neighbour, situation.message?.head ?? null, nowMs));
+        effects.push(...haves(told, neighbour, situation.message?.head ?? null, isDue));
         effects.push(...push(told, neighbour, situation, nowMs));
+        nextMs = Math.min(nextMs, told.statusMs + heartbeatMs, told.pushAtMs);
       }
-      if (nowMs >= haveAtMs) haveAtMs = Number.POSITIVE_INFINITY;
+      isTouched = false;
+      if (isDue) {
+        haveAtMs = Number.POSITIVE_INFINITY;
+        unflushed = 0;
+      }
+      nextMs = Math.min(nextMs, haveAtMs);
       return effects;
     },
-    wakeMs() {
-      let at = haveAtMs;
-      for (const told of table.values()) at = Math.min(at, told.statusMs + heartbeatMs, told.pushAtMs);
-      return at;
-    },
+    wakeMs: () => nextMs,
   };
 }
 

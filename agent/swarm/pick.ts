@@ -56,6 +56,8 @@ export function createPicker(options: {
   let target: Aim['target'] = null;
   let applied: Version | null = null;
   let settledBytes = 0;
+  /** Some neighbour has everything, as of the last look at who may be asked. */
+  let anyComplete = false;
 
   function isComplete(neighbour: Neighbour): boolean {
     return (
@@ -80,22 +82,28 @@ export function createPicker(options: {
     return want.holders === 0 && (applied === null || compareVersions(neighbour.applied, applied) > 0);
   }
 
-  function mayAsk(neighbour: Neighbour, want: Want, isAnyComplete: boolean): boolean {
+  function mayAsk(neighbour: Neighbour, want: Want): boolean {
     if (want.refusals?.includes(neighbour.peer)) return false;
     if (requests.asking(want.digest).some((request) => request.peer === neighbour.peer)) return false;
-    return claims(neighbour, want) || (!isAnyComplete && isLikely(neighbour, want));
+    return claims(neighbour, want) || (!anyComplete && isLikely(neighbour, want));
   }
 
   function isAskable(neighbour: Neighbour, nowMs: number): boolean {
     return !neighbour.paused && neighbour.inFlight < neighbour.inFlightMax && neighbour.coolUntilMs <= nowMs;
   }
 
-  function isAnyComplete(): boolean {
-    for (const neighbour of neighbours.all()) if (isComplete(neighbour) && neighbour.strikes < 3) return true;
-    return false;
+  function askable(nowMs: number): Neighbour[] {
+    const list: Neighbour[] = [];
+    anyComplete = false;
+    for (const neighbour of neighbours.all()) {
+      if (neighbours.isAside(neighbour, nowMs)) continue;
+      anyComplete ||= isComplete(neighbour);
+      if (isAskable(neighbour, nowMs)) list.push(neighbour);
+    }
+    return shuffle(list, random);
   }
 
-  function pickPages(neighbour: Neighbour, anyComplete: boolean): readonly Want[] {
+  function pickPages(neighbour: Neighbour): readonly Want[] {
     const open = wants.openOf('page');
     if (open.length === 0) return [];
     const share = Math.ceil(open.length / Math.max(1, neighbours.count()));
@@ -105,7 +113,7 @@ export function createPicker(options: {
     const start = Math.floor(random() * open.length);
     for (let step = 0; step < open.length && step < 4 * requestDigestsMax; step += 1) {
       const want = open[(start + step) % open.length];
-      if (want === undefined || !mayAsk(neighbour, want, anyComplete)) continue;
+      if (want === undefined || !mayAsk(neighbour, want)) continue;
       if (picked.length > 0 && bytes + want.bytes > requestBytesMax) break;
       picked.push(want);
       bytes += want.bytes;
@@ -115,7 +123,7 @@ export function createPicker(options: {
   }
 
   /** The rarest of a few at random. */
-  function pickStart(neighbour: Neighbour, anyComplete: boolean): Want | undefined {
+  function pickStart(neighbour: Neighbour): Want | undefined {
     const hasAll = isComplete(neighbour);
     const offers = wants.offersOf(neighbour.peer);
     const isOpenToAll = hasAll || (!anyComplete && neighbour.applied !== null);
@@ -132,21 +140,21 @@ export function createPicker(options: {
         wants.skipOffer(neighbour.peer, index);
         continue;
       }
-      if (!mayAsk(neighbour, want, anyComplete)) continue;
+      if (!mayAsk(neighbour, want)) continue;
       if (best === undefined || want.holders < best.holders) best = want;
     }
     return best;
   }
 
   /** The run of open neighbours around `start`, aligned as far down as it goes so that no crumbs remain. */
-  function runAround(start: Want, neighbour: Neighbour, anyComplete: boolean): readonly Want[] {
+  function runAround(start: Want, neighbour: Neighbour): readonly Want[] {
     const bytesMax = runBytesMax();
     const fits = (want: Want | null, bytes: number, count: number): want is Want =>
       want !== null &&
       want.place >= 0 &&
       bytes + want.bytes <= bytesMax &&
       count < requestDigestsMax &&
-      mayAsk(neighbour, want, anyComplete);
+      mayAsk(neighbour, want);
     const run = [start];
     let bytes = start.bytes;
     for (let want = start.before; fits(want, bytes, run.length); want = want.before) {
@@ -168,11 +176,10 @@ export function createPicker(options: {
   }
 
   function pick(neighbour: Neighbour): readonly Want[] {
-    const anyComplete = isAnyComplete();
-    const pages = pickPages(neighbour, anyComplete);
+    const pages = pickPages(neighbour);
     if (pages.length > 0) return pages;
-    const start = pickStart(neighbour, anyComplete);
-    return start === undefined ? [] : runAround(start, neighbour, anyComplete);
+    const start = pickStart(neighbour);
+    return start === undefined ? [] : runAround(start, neighbour);
   }
 
   return {
@@ -200,7 +207,7 @@ export function createPicker(options: {
       );
       shuffle(list, random);
       for (const neighbour of list) {
-        const able = rest.filter((want) => mayAsk(neighbour, want, true));
+        const able = rest.filter((want) => mayAsk(neighbour, want));
         if (able.length > 0) return { neighbour, wants: able };
       }
       return undefined;
@@ -216,7 +223,7 @@ export function createPicker(options: {
   };
 }
 
-function shuffle(list: Neighbour[], random: () => number): void {
+function shuffle(list: Neighbour[], random: () => number): Neighbour[] {
   for (let at = list.length - 1; at > 0; at -= 1) {
     const other = Math.floor(random() * (at + 1));
     const left = list[at];
@@ -225,4 +232,5 @@ function shuffle(list: Neighbour[], random: () => number): void {
     list[at] = right;
     list[other] = left;
   }
+  return list;
 }

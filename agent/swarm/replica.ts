@@ -67,6 +67,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   /** Version whose operations were handed to the shell already. */
   let inlined: Version | null = null;
   let wakeAtMs = Number.POSITIVE_INFINITY;
+  let told = { generation: 0, applied: options.applied };
 
   const situation = (): Situation => ({
     message: heads.message(),
@@ -90,7 +91,7 @@ export function createReplica(options: ReplicaOptions): Replica {
         return neighbour === undefined ? [] : hear(neighbour, event.message, nowMs);
       }
       case 'headGossiped':
-        return offer(event.message, event.peer, nowMs);
+        return offer({ message: event.message, from: event.peer, gossiped: true }, nowMs);
       case 'published':
         return publish(event, nowMs);
       case 'headStored':
@@ -153,7 +154,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   function hear(neighbour: Neighbour, message: Message, nowMs: number): readonly Effect[] {
     switch (message.kind) {
       case 'head':
-        return offer(message, neighbour.peer, nowMs);
+        return offer({ message, from: neighbour.peer, gossiped: false }, nowMs);
       case 'status':
         if (!equalVersions(neighbour.applied, message.applied)) schedule.moved(neighbour.peer);
         neighbour.heard = true;
@@ -176,7 +177,10 @@ export function createReplica(options: ReplicaOptions): Replica {
     }
   }
 
-  function offer(message: HeadMessage, from: PeerId, nowMs: number): readonly Effect[] {
+  function offer(
+    { message, from, gossiped }: { message: HeadMessage; from: PeerId; gossiped: boolean },
+    nowMs: number,
+  ): readonly Effect[] {
     const verdict = heads.offer(message);
     switch (verdict.kind) {
       case 'old':
@@ -186,7 +190,8 @@ export function createReplica(options: ReplicaOptions): Replica {
         reconcile.stop(nowMs);
         return [...verdict.effects, ...tellOthers(message, from)];
       case 'news':
-        noteNews(message, nowMs);
+        announce.news({ gossiped }, nowMs);
+        noteHolders(message);
         isStoring = true;
         return [store(message)];
       default:
@@ -194,8 +199,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     }
   }
 
-  function noteNews({ head }: HeadMessage, nowMs: number): void {
-    announce.news(nowMs);
+  function noteHolders({ head }: HeadMessage): void {
     for (const neighbour of neighbours.all()) {
       if (schedule.holds(neighbour.peer, head.head.root)) neighbour.pagesOf = head.head.root;
     }
@@ -234,7 +238,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       reveal.published({ version, before, blocks: newBlocks, bytes });
       reconcile.adopt({ version, root }, nowMs);
       announce.hasPagesOf(root);
-      announce.news(nowMs);
+      announce.news({ gossiped: true }, nowMs);
     }
     return [{ kind: 'gossip', message }];
   }
@@ -287,6 +291,10 @@ export function createReplica(options: ReplicaOptions): Replica {
       if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root);
       effects.push(...schedule.fill(nowMs));
       effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs() }, nowMs));
+      if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {
+        told = { generation: reveal.generation(), applied: reconcile.applied() };
+        announce.touch();
+      }
       effects.push(...announce.flush(situation(), nowMs));
       effects.push(...wake(nowMs));
       return effects;

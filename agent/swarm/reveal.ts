@@ -35,6 +35,8 @@ export type Reveal = {
   /** `bytesPerMs`: what goes out now, 0 where unknown. */
   step(input: { bytesPerMs: number }, nowMs: number): readonly Effect[];
   wakeMs(): number;
+  /** Changes when what neighbours may be told changes. */
+  generation(): number;
 };
 
 /** A run of neighbouring blocks that is shown as one. */
@@ -79,8 +81,10 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
   let joinedMs = Number.NEGATIVE_INFINITY;
   let cycleMs = Number.POSITIVE_INFINITY;
   let nextMs = Number.POSITIVE_INFINITY;
+  let generation = 0;
 
   function finish(): void {
+    generation += 1;
     version = null;
     queue = [];
     queueAt = 0;
@@ -157,7 +161,11 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
 
   function tellFew(nowMs: number): void {
     if (version === null || neighbours.count() >= revealNeighboursMin || nowMs < joinedMs + gatherMs) return;
-    for (const { peer } of neighbours.all()) toldAll.set(peer, version);
+    for (const { peer } of neighbours.all()) {
+      if (toldAll.get(peer) === version) continue;
+      toldAll.set(peer, version);
+      generation += 1;
+    }
   }
 
   return {
@@ -235,9 +243,12 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
         nextMs = unit.shownMs + waitMs;
         break;
       }
-      if (neighbours.count() < revealNeighboursMin) nextMs = Math.min(nextMs, joinedMs + gatherMs);
+      const gatheredMs = joinedMs + gatherMs;
+      if (neighbours.count() < revealNeighboursMin && gatheredMs > nowMs)
+        nextMs = Math.min(nextMs, gatheredMs);
       return effects;
     },
     wakeMs: () => nextMs,
+    generation: () => generation,
   };
 }
