@@ -25,7 +25,13 @@ export type DiskStat = {
  * of a directory's times only mtime counts; nlink and device never do (a device number may change at boot).
  */
 export function sameStat(left: DiskStat, right: DiskStat): boolean {
-  if (left.kind !== right.kind || left.mode !== right.mode || left.uid !== right.uid || left.gid !== right.gid) return false;
+  if (
+    left.kind !== right.kind ||
+    left.mode !== right.mode ||
+    left.uid !== right.uid ||
+    left.gid !== right.gid
+  )
+    return false;
   if (left.ino !== right.ino || left.mtimeNs !== right.mtimeNs) return false;
   return left.kind === 'directory' || (left.size === right.size && left.ctimeNs === right.ctimeNs);
 }

@@ -15,6 +15,7 @@ export function formatVersion(version: Version): string {
 /** @throws {P2psyncError} usage, where the text is not `EPOCH.SEQUENCE`. */
 export function parseVersion(text: string): Version {
   const match = /^(\d{1,15})\.(\d{1,15})$/.exec(text);
-  if (match === null) throw new P2psyncError('usage', `not a version (EPOCH.SEQUENCE): ${JSON.stringify(text)}`);
+  if (match === null)
+    throw new P2psyncError('usage', `not a version (EPOCH.SEQUENCE): ${JSON.stringify(text)}`);
   return { epoch: Number(match[1]), sequence: Number(match[2]) };
 }

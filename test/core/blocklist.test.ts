@@ -81,7 +81,7 @@ test('the same block over and over ends a page by count', () => {
   const plain = refsOf(2000).find(
     ({ digest }) => Number.parseInt(digest.slice(-2), 16) % 128 !== 0,
   ) as BlockRef;
-  const { digest, pages, size } = buildBlockList(new Array<BlockRef>(5000).fill(plain));
+  const { digest, pages, size } = buildBlockList(Array.from({ length: 5000 }, () => plain));
   assert.is(read(pages, digest, size).length, 5000);
   const longest = Math.max(...Array.from(pages.values(), (bytes) => listPageReferences(bytes).blocks.length));
   assert.is(longest, listKeysMax);
@@ -91,7 +91,7 @@ test('a block that ends a page wherever it stands still makes a list with one to
   const ending = refsOf(2000).find(
     ({ digest }) => Number.parseInt(digest.slice(-2), 16) % 128 === 0,
   ) as BlockRef;
-  const { digest, pages } = buildBlockList(new Array<BlockRef>(3000).fill(ending));
+  const { digest, pages } = buildBlockList(Array.from({ length: 3000 }, () => ending));
   assert.is(read(pages, digest).length, 3000);
 });
 

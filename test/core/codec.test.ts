@@ -127,7 +127,7 @@ test('lengths are checked against the limit and against what is there before any
 test('text that is not UTF-8, a digest of another algorithm and bytes after the end are malformed', () => {
   refused('malformed', [2, 0xc3, 0x28], (reader) => reader.text(10));
   refused('malformed', [3, 0xed, 0xa0, 0x80], (reader) => reader.text(10));
-  refused('malformed', [0x13, ...new Array<number>(32).fill(0)], (reader) => reader.digest());
+  refused('malformed', [0x13, ...new Uint8Array(32)], (reader) => reader.digest());
   refused('malformed', [0x12, 0, 0], (reader) => reader.digest());
   refused('malformed', [1, 2], (reader) => reader.byte());
 });
