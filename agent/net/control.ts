@@ -49,14 +49,17 @@ export type Control = {
 type Link = { readonly connection: Connection; readonly stream: Stream; readonly stamp: number };
 type Opening = { readonly connection: Connection };
 
-/** How long a dial whose stream was not elected waits for the one that was, ms. */
-const electedGraceMs = 2_000;
+/** How long a dial whose stream was refused waits for the elected one, and any other whose connection closed, ms. */
+const refusedGraceMs = 2_000;
+const closedGraceMs = 100;
 
 export function createControl(self: PeerId, handlers: ControlHandlers): Control {
   // Changes while running.
   const links = new Map<PeerId, Link>();
   const openings = new Map<PeerId, Opening>();
   const waiters = new Map<PeerId, Set<() => void>>();
+  /** Connections on which the peer said that another stream is elected. */
+  const refused = new WeakSet<Connection>();
   let stamp = 0;
 
   function standing(peer: PeerId): Standing {
@@ -144,7 +147,8 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
       if (!elected()) return;
       openings.delete(peer);
       if (answer.kind === 'accept') establish(peer, { connection, stream, stamp: answer.stamp }, source);
-      else void closeSoon(connection);
+      else refused.add(connection);
+      if (answer.kind !== 'accept') void closeSoon(connection);
     } catch (error) {
       if (elected()) openings.delete(peer);
       fail(peer, connection, error);
@@ -209,11 +213,8 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
     waiters.set(peer, waiting.add(resolve));
     let timer: NodeJS.Timeout | undefined;
     const closed = () => {
-      // Where the other end's stream was elected instead of ours, that one is about to be up.
-      timer ??= setTimeout(
-        () => reject(unreachable(peer, 'it closed the connection at once')),
-        electedGraceMs,
-      );
+      const graceMs = refused.has(connection) ? refusedGraceMs : closedGraceMs;
+      timer ??= setTimeout(() => reject(unreachable(peer, 'it closed the connection at once')), graceMs);
     };
     const aborted = () => reject(unreachable(peer, 'its control stream did not open in time'));
     connection.addEventListener('close', closed);

@@ -50,18 +50,29 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 /** Publishes until everyone has heard one of these: after a connect, subscriptions take a moment. */
 async function warmUp(publisher: TestHost, listeners: readonly ReturnType<typeof listen>[]): Promise<void> {
+  await republish(publisher, 'warm', listeners);
+}
+
+/** Publishes `text 1`, `text 2` … until each listener has heard one; fails after 8 s. */
+async function republish(
+  publisher: TestHost,
+  text: string,
+  listeners: readonly ReturnType<typeof listen>[],
+): Promise<void> {
+  const deaf = () =>
+    listeners.filter((listener) => ![...listener.heard.keys()].some((found) => found.startsWith(`${text} `)));
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   let round = 0;
-  const timer = setInterval(() => publisher.publish('t', bytesOf(`warm ${++round}`)), 25);
+  const timer = setInterval(() => {
+    if (deaf().length === 0) return resolve();
+    publisher.publish('t', bytesOf(`${text} ${++round}`));
+  }, 20);
+  const deadline = setTimeout(() => reject(new Error(`${deaf().length} did not hear any of ${text}`)), 8_000);
   try {
-    await Promise.all(
-      listeners.map(async (listener) => {
-        while (![...listener.heard.keys()].some((text) => text.startsWith('warm'))) {
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        }
-      }),
-    );
+    await promise;
   } finally {
     clearInterval(timer);
+    clearTimeout(deadline);
   }
 }
 
@@ -142,8 +153,8 @@ test('twenty agents behind one address all hear each other', async () => {
   const [first, second] = [hosts[0], hosts[19]];
   assert.ok(first !== undefined && second !== undefined);
   await warmUp(first, listeners.slice(1));
-  // Long enough for scores to be looked at, which is when colocated peers would fall silent.
-  await new Promise((resolve) => setTimeout(resolve, 2_500));
+  // A score is kept for a second; after that colocated peers would fall silent.
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
   for (const [index, host] of hosts.entries()) host.publish('t', bytesOf(`from ${index}`));
   for (const [index, listener] of listeners.entries()) {
     for (let from = 0; from < hosts.length; from += 1)
@@ -195,11 +206,7 @@ test('gossip flows again after a reconnect, and after dials of both sides at onc
       ana.dial(bo.addresses(), { peer: bo.peer, signal: AbortSignal.timeout(8_000) }),
       bo.dial(ana.addresses(), { peer: ana.peer, signal: AbortSignal.timeout(8_000) }),
     ]);
-    const timer = setInterval(() => ana.publish('t', bytesOf(`round ${round}, ${performance.now()}`)), 20);
-    while (![...atBo.heard.keys()].some((text) => text.startsWith(`round ${round},`))) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    clearInterval(timer);
+    await republish(ana, `round ${round}`, [atBo]);
     await ana.hangUp(bo.peer, 'next round');
     await bo.until(() => bo.count('disconnected') > round);
   }
