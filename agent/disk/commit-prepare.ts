@@ -22,6 +22,7 @@ import {
 } from './metadata.ts';
 import type { Owners } from './owner.ts';
 import { hasErrorCode } from './system-errors.ts';
+import type { Widener } from './widen.ts';
 import type { Work } from './work.ts';
 
 /** Where the bytes of a file come from. */
@@ -61,6 +62,7 @@ export type PrepareContext = {
   readonly umask: number;
   /** Each file is on the device before it is ready. */
   readonly sync: boolean;
+  readonly widener: Widener;
 };
 
 export type Preparation = {
@@ -85,7 +87,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
       for (const task of tasks) {
         const path = pathOf(task.step);
         try {
-          const work = prepareOne(task, reader, lost);
+          const work = attempt(task, () => prepareOne(task, reader, lost));
           if (work === 'need bytes') needBytes.push(task.index);
           else works[task.index] = work;
         } catch (error) {
@@ -97,6 +99,12 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
       reader.close();
     }
     return { lost, needBytes };
+  }
+
+  /** A directory that its owner may not search hides what lies in it from us too. */
+  function attempt<Result>({ step }: Task, run: () => Result): Result {
+    const from = step.kind === 'place' && step.from !== null ? step.from : pathOf(step);
+    return context.widener.attempt(pathOf(step), () => context.widener.attempt(from, run));
   }
 
   function prepareOne(

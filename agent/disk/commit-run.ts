@@ -12,7 +12,7 @@ import type { Confined } from './confined.ts';
 import type { Keeper } from './kept.ts';
 import { applyMetadata, type Metadata } from './metadata.ts';
 import { hasErrorCode } from './system-errors.ts';
-import { createWidener } from './widen.ts';
+import type { Widener } from './widen.ts';
 import { asExpected, type Work } from './work.ts';
 
 export type Kept = { readonly path: SharePath; readonly keptAs: string };
@@ -32,7 +32,7 @@ export type Run = {
   clear(locals: { readonly keep: readonly SharePath[]; readonly directories: readonly SharePath[] }): void;
   /** After everything else: modes that were widened, what was set aside. */
   tidy(): void;
-  /** lstat of what these works were about; nothing of those that failed. */
+  /** lstat of what these works were about, before a `finish` may hide it; nothing of those that failed. */
   results(works: readonly Work[]): Done[];
   /** Of the stage, what went into the share. */
   readonly taken: readonly string[];
@@ -45,15 +45,16 @@ export type RunContext = {
   /** True where the works may have been carried out before, in part. */
   readonly again: boolean;
   readonly failed: Map<SharePath, Failure>;
+  readonly widener: Widener;
 };
 
-export function createRun(confined: Confined, { keeper, again, failed }: RunContext): Run {
-  const widener = createWidener(confined);
+export function createRun(confined: Confined, { keeper, again, failed, widener }: RunContext): Run {
   const kept: Kept[] = [];
   const taken: string[] = [];
   const blocked: SharePath[] = [];
   /** Where directories are that were set aside. */
   const asides = new Map<SharePath, string>();
+  let looked = false;
 
   /** Each work on its own: what one path cannot do, the others can. */
   function each(works: readonly Work[], act: (work: Work) => void): void {
@@ -301,11 +302,12 @@ export function createRun(confined: Confined, { keeper, again, failed }: RunCont
       widener.restore();
       for (const path of taken) if (path.endsWith('.part')) discard(`${path.slice(0, -'part'.length)}list`);
       for (const name of confined.list(readyDirectory)) discard(`${readyDirectory}/${name}`);
-      // What was renamed by a person meanwhile is seen where it is now.
-      confined.forget();
     },
     results(works) {
       const done: Done[] = [];
+      // A directory that a person renamed meanwhile is not found under its old path.
+      if (!looked) confined.forget();
+      looked = true;
       for (const work of works) {
         if (work.kind === 'setAside' || work.kind === 'mkdir' || failed.has(work.path)) continue;
         const stat = look(work.path);
@@ -317,8 +319,8 @@ export function createRun(confined: Confined, { keeper, again, failed }: RunCont
           }
         }
         if (work.kind === 'look' && work.check !== 'verified') continue;
-        const gone = work.kind === 'remove' || work.kind === 'rmdir';
-        done.push({ path: work.path, stat: gone ? null : stat });
+        if (work.kind === 'remove' || work.kind === 'rmdir') done.push({ path: work.path, stat: null });
+        else if (stat !== null) done.push({ path: work.path, stat });
       }
       return done;
     },

@@ -24,6 +24,7 @@ import { createKeeper, keptTime } from './kept.ts';
 import type { MetadataOptions } from './metadata.ts';
 import type { Owners } from './owner.ts';
 import { hasErrorCode } from './system-errors.ts';
+import { createWidener } from './widen.ts';
 import type { Work } from './work.ts';
 
 export type Fill = {
@@ -77,6 +78,7 @@ export function createSession(
   clock: { readonly nowMs: () => number; readonly boot?: string },
 ): Session {
   const boot = clock.boot ?? bootId();
+  const widener = createWidener(confined);
   let preparation: Preparation | null = null;
   let sealed: { readonly works: readonly Work[]; readonly run: Run } | null = null;
   let begun: { readonly tag: string; readonly sync: boolean } = { tag: '', sync: false };
@@ -84,7 +86,7 @@ export function createSession(
 
   function start(works: readonly Work[], again: boolean, failed: Preparation['failed']): void {
     const keeper = createKeeper(confined, keptTime(clock.nowMs()));
-    sealed = { works, run: createRun(confined, { keeper, again, failed }) };
+    sealed = { works, run: createRun(confined, { keeper, again, failed, widener }) };
   }
 
   function needed() {
@@ -161,7 +163,13 @@ export function createSession(
       // Whoever renamed directories since the last commit is seen.
       confined.forget();
       begun = { tag, sync };
-      preparation = createPreparation(confined, { options: metadata, owners, umask: umask(), sync });
+      preparation = createPreparation(confined, {
+        options: metadata,
+        owners,
+        umask: umask(),
+        sync,
+        widener,
+      });
       return preparation;
     },
     fill({ part, sparse, blocks }) {
@@ -200,6 +208,7 @@ export function createSession(
     run: () => needed().run,
     abandon() {
       preparation = null;
+      widener.restore();
       discard(newJournalPath);
       clearReady();
     },

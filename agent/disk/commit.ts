@@ -146,13 +146,15 @@ export function createCommitterOn(
     await inSlices(0, count, (range) => pool.call('link', range));
     await inSlices(0, finishesAt, (range) => pool.call('carryOut', range));
     await clearLocals(pool, ignored);
-    // Last, since whatever comes or goes in a directory changes its time.
-    await inSlices(finishesAt, count, (range) => pool.call('carryOut', range));
-    await pool.call('tidy', { sync });
     const done: Done[] = [];
-    await inSlices(0, count, async (range) => {
+    const look = async (range: Range) => {
       for (const one of await pool.call('results', range)) done.push(one);
-    });
+    };
+    await inSlices(0, finishesAt, look);
+    // Last, since whatever comes or goes in a directory changes its time, and its mode may hide what lies in it.
+    await inSlices(finishesAt, count, (range) => pool.call('carryOut', range));
+    await inSlices(finishesAt, count, look);
+    await pool.call('tidy', { sync });
     const { kept, failed, taken } = await pool.call('outcome', undefined);
     const names = taken.map((path) => parseStagedName(path.slice(stageDirectory.length + 1)));
     const digestsOf = (kind: 'block' | 'part') =>

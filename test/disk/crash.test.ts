@@ -67,7 +67,7 @@ function checkEnd(share: Share): void {
   const bytes = names
     .filter((name) => name.startsWith('.p2psync/kept/') && fs.lstatSync(join(share.root, name)).isFile())
     .map((name) => fs.readFileSync(join(share.root, name), 'utf8'));
-  for (const local of localsOf) assert.ok(bytes.includes(local), `${local} is kept`);
+  assert.equal(bytes.sort(), [...localsOf].sort(), 'each local change is kept, once, and nothing else');
   for (const directory of ['stage', 'ready', 'aside']) {
     assert.equal(fs.readdirSync(join(share.root, '.p2psync', directory)), [], directory);
   }
