@@ -309,3 +309,5 @@ export const treeWalkPauseEntries = 4_096;
 
 /** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 20 MB. */
 export const threadIdleMs = 10_000;
+/** After directories came, went or were replaced, the watches are audited once it has been quiet for this long, ms. */
+export const auditDelayMs = 1_000;

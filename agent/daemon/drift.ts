@@ -15,10 +15,10 @@ import type { Reader } from '../disk/read.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
 import type { Applier } from './apply.ts';
+import type { DiskChange } from './compare.ts';
 import { asEntry, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';
-import type { DiskChange } from './observe.ts';
 import type { Applied } from './state.ts';
 
 export type DriftPorts = {
@@ -91,7 +91,7 @@ async function stillThere(found: readonly DiskChange[], ports: DriftPorts): Prom
     const before = ports.store.record(path);
     if (stat === null) return before === undefined ? [] : [{ kind: 'gone', path, before }];
     if (before !== undefined && sameStat(before.stat, stat)) return [];
-    return [{ kind: 'present', path, stat, before }];
+    return [{ kind: 'present', path, stat, before, restless: false }];
   });
 }
 

@@ -12,7 +12,7 @@ import type { Reader, ReadItem } from '../disk/read.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { PathRecord } from '../store/record.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
-import type { DiskChange } from './observe.ts';
+import type { DiskChange } from './compare.ts';
 
 export type EntryPorts = {
   readonly store: ShareStore;
@@ -35,7 +35,11 @@ export type Observed = {
   readonly faults: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
 };
 
-type Present = { readonly stat: DiskStat; readonly before: PathRecord | undefined };
+type Present = {
+  readonly stat: DiskStat;
+  readonly before: PathRecord | undefined;
+  readonly restless: boolean;
+};
 
 export async function observeEntries(
   changes: readonly DiskChange[],
@@ -46,7 +50,10 @@ export async function observeEntries(
   const present = new Map<SharePath, Present>();
   for (const change of changes) {
     if (change.kind === 'gone') gone.set(change.path, change.before);
-    else present.set(change.path, { stat: change.stat, before: change.before });
+    else {
+      const { path, stat, before, restless } = change;
+      present.set(path, { stat, before, restless });
+    }
   }
   for (const path of present.keys()) gone.delete(path);
 
@@ -61,26 +68,26 @@ export async function observeEntries(
     edits.set(path, null);
     index.set(path, null);
   }
-  for (const [path, { stat, before }] of present) {
+  for (const [path, { stat, before, restless }] of present) {
     const owner = ports.owners.nameOf(stat.uid, stat.gid);
     const common = { path, owner, mtimeUs: mtimeUsOf(stat) };
     if (stat.kind === 'directory') {
       edits.set(path, { kind: 'directory', ...common, mode: stat.mode });
       index.set(path, { stat, content: null, durable: true });
     } else if (stat.kind === 'symlink') {
-      const target = await ports.reader.readLink(path);
-      if (target === null) again.push(path);
-      else if (target === 'not-utf8') {
+      const link = await ports.reader.readLink(path);
+      if (link.kind === 'gone') again.push(path);
+      else if (link.kind === 'not-utf8') {
         faults.push({
           path,
           code: 'not-utf8',
           message: 'the target of this symlink is not UTF-8; it is skipped',
         });
       } else {
-        edits.set(path, { kind: 'symlink', ...common, target });
+        edits.set(path, { kind: 'symlink', ...common, target: link.target });
         index.set(path, { stat, content: null, durable: true });
       }
-    } else if (!links.has(path)) files.set(path, { stat, before });
+    } else if (!links.has(path)) files.set(path, { stat, before, restless });
   }
 
   const read = await readFiles(files, gone, ports, options);
@@ -158,7 +165,7 @@ async function linkGroups(
   for (const [at, path] of others.entries()) {
     const stat = stats[at];
     if (stat !== undefined && stat !== null && stat !== 'unreadable') {
-      present.set(path, { stat, before: ports.store.record(path) });
+      present.set(path, { stat, before: ports.store.record(path), restless: false });
     }
   }
 
@@ -199,7 +206,7 @@ async function readFiles(
   for (const record of gone.values()) if (record.content !== null) moved.set(record.stat.ino, record);
 
   const items: ReadItem[] = [];
-  for (const [path, { stat, before }] of files) {
+  for (const [path, { stat, before, restless }] of files) {
     // A file of a renamed directory, or a name that joined for its inode's sake: its bytes are known.
     const known = [before, moved.get(stat.ino)].find(
       (record) => record !== undefined && sameStat(record.stat, stat),
@@ -208,7 +215,7 @@ async function readFiles(
       found.contents.set(path, { stat, content: known.content });
     else {
       const cut = before?.content?.kind === 'list' ? before.content.cut : null;
-      items.push({ path, cut, keepBytes: true });
+      items.push({ path, cut, keepBytes: true, restless });
     }
   }
   for await (const results of ports.reader.read(items, options)) {

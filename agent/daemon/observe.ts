@@ -5,34 +5,23 @@
  */
 
 import { P2psyncError } from '../base/errors.ts';
-import { observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
+import { auditDelayMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import {
-  ancestorsOf,
   comparePaths,
   type DirectoryPath,
-  isBelow,
   joinPath,
   nameOf,
   parentOf,
   type SharePath,
   topDirectory,
 } from '../core/path.ts';
-import { type DiskStat, sameStat } from '../core/stat.ts';
-import type { Listing, Scanner, Skipped } from '../disk/scan.ts';
+import { type DiskStat } from '../core/stat.ts';
+import type { Scanner, Skipped } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
-import type { PathRecord } from '../store/record.ts';
 import type { ShareStore } from '../store/share-store.ts';
+import { compareListing, comparePath, type DiskChange, goneDirectories, newDirectories } from './compare.ts';
 import type { Log } from './log.ts';
-
-export type DiskChange =
-  | {
-      readonly kind: 'present';
-      readonly path: SharePath;
-      readonly stat: DiskStat;
-      readonly before: PathRecord | undefined;
-    }
-  | { readonly kind: 'gone'; readonly path: SharePath; readonly before: PathRecord };
 
 export type ObserverPorts = {
   readonly scanner: Scanner;
@@ -45,14 +34,15 @@ export type ObserverPorts = {
   readonly onScanned: () => Promise<void>;
   /** Everything found so far was handed over. */
   readonly onQuiet: () => Promise<void>;
-  /** What cannot be replicated below `directory` (of the whole share where `whole`); replaces what was said before. */
   /** A look at the disk failed; it is tried again after a pause. */
   readonly onFailed: (error: unknown) => void;
+  /** What cannot be replicated; replaces what was said of that scope before. */
   readonly onSkipped: (scope: SkippedScope) => void;
 };
 
 export type SkippedScope = {
   readonly directory: DirectoryPath;
+  /** Everything below it, else only what is directly in it. */
   readonly whole: boolean;
   readonly skipped: readonly Skipped[];
 };
@@ -81,6 +71,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   let loop: Promise<void> | undefined;
   let unwatched: readonly DirectoryPath[] = [];
   const timers: NodeJS.Timeout[] = [];
+  let auditing: NodeJS.Timeout | undefined;
 
   function mark(hints: readonly Dirty[]): void {
     for (const { directory, names } of hints) {
@@ -160,7 +151,7 @@ export function createObserver(ports: ObserverPorts): Observer {
       }
       await watchAll(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
       for (const listing of listings) skipped.push(...listing.skipped);
-      await handOver(listings.flatMap(differences));
+      await handOver(listings.flatMap((listing) => compareListing(ports.store, listing)));
     }
     ports.onSkipped({ directory: from, whole: true, skipped });
   }
@@ -186,7 +177,8 @@ export function createObserver(ports: ObserverPorts): Observer {
       }
       const listing = await ports.scanner.directory(directory);
       ports.onSkipped({ directory, whole: false, skipped: listing.skipped });
-      for (const change of differences(listing)) paths.add(change.path);
+      for (const change of compareListing(ports.store, listing)) paths.add(change.path);
+      if (listing.rulesChanged) await scanBelow(directory);
     }
     await settleStep([{ kind: 'dirty', paths: [...paths] }]);
   }
@@ -194,7 +186,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   /** Runs the settle machine on these events and on the looks it asks for; hands over what came to rest. */
   async function settleStep(first: readonly SettleEvent[]): Promise<void> {
     const events = [...first];
-    const ready: { path: SharePath; stat: DiskStat | null }[] = [];
+    const ready: { path: SharePath; stat: DiskStat | null; restless: boolean }[] = [];
     for (let event = events.shift(); event !== undefined; event = events.shift()) {
       for (const effect of step(settle, event, nowMs())) {
         if (effect.kind === 'ready') ready.push(effect);
@@ -210,78 +202,29 @@ export function createObserver(ports: ObserverPorts): Observer {
     if (ready.length === 0) return;
     const changes = ready
       .sort((left, right) => comparePaths(left.path, right.path))
-      .flatMap(({ path, stat }) => {
-        const before = ports.store.record(path);
-        if (stat === null) return before === undefined ? [] : gone(path, before);
-        return differs(path, stat, before);
-      });
+      .flatMap((found) => comparePath(ports.store, found));
     await handOver(changes);
-    for (const directory of newDirectories(changes)) await scanBelow(directory);
+    const fresh = newDirectories(changes);
+    for (const directory of fresh) await scanBelow(directory);
+    if (fresh.length > 0) auditSoon();
     await ports.onQuiet();
   }
 
-  function differences(listing: Listing): DiskChange[] {
-    const { directory } = listing;
-    if (listing.unreadable) return [];
-    const changes: DiskChange[] = [];
-    const present = new Set<string>();
-    for (const { name, stat } of listing.entries) {
-      present.add(name);
-      const path = joinPath(directory, name);
-      changes.push(...differs(path, stat, ports.store.record(path)));
-    }
-    for (const name of ports.store.children(directory)) {
-      if (present.has(name)) continue;
-      const path = joinPath(directory, name);
-      const before = ports.store.record(path);
-      if (before !== undefined) changes.push(...gone(path, before));
-    }
-    return changes;
-  }
-
-  /** A path that is no more, with everything the index knows below it. */
-  function gone(path: SharePath, before: PathRecord): DiskChange[] {
-    const changes: DiskChange[] = [{ kind: 'gone', path, before }];
-    if (before.stat.kind === 'directory') {
-      forget(path);
-      for (const [below, record] of ports.store.below(path))
-        changes.push({ kind: 'gone', path: below, before: record });
-    }
-    return changes;
-  }
-
-  function differs(path: SharePath, stat: DiskStat, before: PathRecord | undefined): DiskChange[] {
-    if (before !== undefined && sameStat(before.stat, stat)) return [];
-    const changes: DiskChange[] = [];
-    if (before?.stat.kind === 'directory' && stat.kind !== 'directory') {
-      for (const change of gone(path, before)) if (change.path !== path) changes.push(change);
-    }
-    changes.push({ kind: 'present', path, stat, before });
-    return changes;
-  }
-
-  function forget(directory: SharePath): void {
-    const inside = [...watched].filter(
-      (path) => path === directory || (path !== topDirectory && isBelow(path, directory)),
-    );
-    for (const path of inside) watched.delete(path);
-    watcher.remove(inside);
-  }
-
-  function newDirectories(changes: readonly DiskChange[]): SharePath[] {
-    const fresh = changes.flatMap((change) =>
-      change.kind === 'present' &&
-      change.stat.kind === 'directory' &&
-      change.before?.stat.ino !== change.stat.ino
-        ? [change.path]
-        : [],
-    );
-    const all = new Set<DirectoryPath>(fresh);
-    // A scan below one covers those below it.
-    return fresh.filter((path) => !ancestorsOf(path).some((ancestor) => all.has(ancestor)));
+  /** Directories that are replaced violently can lose their watch: asked for when things have calmed down. */
+  function auditSoon(): void {
+    clearTimeout(auditing);
+    auditing = setTimeout(() => {
+      watcher.audit().then(
+        (deaf) => mark(deaf.map((directory) => ({ directory, names: null }))),
+        (error: unknown) => ports.log.debug({ err: error }, 'the audit of the watches was cut short'),
+      );
+    }, auditDelayMs);
   }
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
+    const lost = goneDirectories(changes);
+    for (const directory of lost) watched.delete(directory);
+    watcher.remove(lost);
     for (let at = 0; at < changes.length; at += observeBatchPathsMax) {
       await ports.onChanges(changes.slice(at, at + observeBatchPathsMax));
     }
@@ -316,6 +259,7 @@ export function createObserver(ports: ObserverPorts): Observer {
     async close() {
       closing.abort();
       for (const timer of timers) clearInterval(timer);
+      clearTimeout(auditing);
       for (const one of scansWanted.splice(0)) one.reject(new P2psyncError('cancelled', 'the agent stops'));
       wake?.('close');
       await loop;

@@ -93,8 +93,10 @@ async function comparePath(share: Share, disk: ShareDisk, entry: Entry, stat: Di
   if (found === null) return ['kind'];
   const what = whatDiffers(withLocalRules(entry, stat, disk, share.config()), found);
   if (entry.kind === 'file' && stat.size !== entry.size) what.push('size');
-  if (entry.kind === 'symlink' && (await disk.reader.readLink(entry.path)) !== entry.target)
-    what.push('target');
+  if (entry.kind === 'symlink') {
+    const link = await disk.reader.readLink(entry.path);
+    if (link.kind !== 'target' || link.target !== entry.target) what.push('target');
+  }
   return what;
 }
 

@@ -1,11 +1,11 @@
 /** The writer's role in a share: what the observer finds becomes the next version. Joins entries, guard and publisher. */
 
 import type { SharePath } from '../core/path.ts';
+import type { DiskChange } from './compare.ts';
 import type { ShareDisk } from './disk.ts';
 import { observeEntries } from './entries.ts';
 import type { Faults } from './faults.ts';
 import { createGuard } from './guard.ts';
-import type { DiskChange } from './observe.ts';
 import { createPublisher, type PublisherOptions } from './publish.ts';
 import { readHead } from './state.ts';
 

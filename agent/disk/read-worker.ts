@@ -63,7 +63,8 @@ serveCalls<ReadCalls>({
     return withDirectory(root, parentOf(path), ({ base }) => {
       try {
         const target = readlinkSync(`${base}/${nameOf(path)}`, { encoding: 'buffer' });
-        return fromUtf8(target) ?? 'not-utf8';
+        const text = fromUtf8(target);
+        return text === undefined ? { kind: 'not-utf8' } : { kind: 'target', target: text };
       } catch (error) {
         if (systemCode(error) === 'EINVAL') return null;
         throw error;

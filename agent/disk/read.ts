@@ -24,6 +24,10 @@ export type ReadItem = {
   readonly restless?: boolean;
 };
 
+export type LinkText = { readonly kind: 'target'; readonly target: string } | { readonly kind: 'not-utf8' };
+/** `gone`: there is no symlink (any more). */
+export type LinkRead = LinkText | { readonly kind: 'gone' };
+
 export type ReadOk = {
   readonly kind: 'ok';
   readonly path: SharePath;
@@ -58,8 +62,8 @@ export type Reader = {
     items: readonly ReadItem[],
     options: { readonly signal: AbortSignal },
   ): AsyncIterable<readonly ReadResult[]>;
-  /** Target of a symlink, 'not-utf8' where it is not; null where there is no symlink. @throws the system's error where nobody can say. */
-  readLink(path: SharePath): Promise<string | null>;
+  /** @throws the system's error where nobody can say. */
+  readLink(path: SharePath): Promise<LinkRead>;
   /** Bytes of a file, for serving; null where the file cannot give that many, or (with `digest`) not these. */
   block(location: BlockLocation, options: { readonly signal: AbortSignal }): Promise<Bytes | null>;
   close(): Promise<void>;
@@ -75,7 +79,8 @@ export type ReadCalls = {
     readonly stats: PackedStats;
   };
   block(location: BlockLocation): Bytes | null;
-  link(path: SharePath): string | null;
+  /** null: there is no symlink (any more). */
+  link(path: SharePath): LinkText | null;
 };
 
 /** @param root absolute path of the share's directory. A symlink there is followed once, now. */
@@ -111,7 +116,7 @@ export function createReader(root: string, { threads = 2 }: { readonly threads?:
 
   return {
     read,
-    readLink: (path) => serving.call('link', path),
+    readLink: async (path) => (await serving.call('link', path)) ?? { kind: 'gone' },
     block: (location, options) => serving.call('block', location, options),
     async close() {
       await Promise.all([pool.close(), serving.close()]);

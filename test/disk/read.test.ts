@@ -299,10 +299,10 @@ test('a link gives its target, as it stands', () =>
   withReader({ 'd/f': '' }, async ({ root, reader }) => {
     fs.symlinkSync('../é/nowhere', join(root, 'd/link'));
     fs.symlinkSync(Buffer.from([0xff, 0xfe]), join(root, 'd/odd'));
-    assert.is(await reader.readLink(parsePath('d/link')), '../é/nowhere');
-    assert.is(await reader.readLink(parsePath('d/odd')), 'not-utf8');
+    assert.equal(await reader.readLink(parsePath('d/link')), { kind: 'target', target: '../é/nowhere' });
+    assert.equal(await reader.readLink(parsePath('d/odd')), { kind: 'not-utf8' });
     for (const path of ['d/f', 'd', 'd/none', 'none/x'])
-      assert.is(await reader.readLink(parsePath(path)), null);
+      assert.equal(await reader.readLink(parsePath(path)), { kind: 'gone' });
   }));
 
 test('a closed reader refuses', () =>
