@@ -43,13 +43,14 @@ export function commitHandlers(session: Session, root: string): Handlers<CommitC
     tidy: ({ sync }) => {
       session.run().tidy();
       if (sync) session.syncDirectories(session.works());
-    },
-    results: ({ from, to }) => session.run().results(session.works().slice(from, to)),
-    outcome() {
       const { kept, failed, taken } = session.run();
       return { kept, failed: [...failed.values()], taken };
     },
-    settle: explained((options) => session.settle(options)),
+    results: ({ from, to }) => session.run().results(session.works().slice(from, to)),
+    settle: explained((options) => {
+      session.settle(options);
+      return session.undurable().length;
+    }),
     recover: explained(() => session.recover()),
     shape: () => session.shape(),
     undurable: () => session.undurable(),

@@ -56,8 +56,8 @@ export type Session = {
   /** From here on the commit will be done, if not by this process then by the next. */
   seal(): void;
   works(): readonly Work[];
-  /** How many works there are, and which is the first that finishes a directory. */
-  shape(): { readonly count: number; readonly finishesAt: number };
+  /** How many works there are, whether any is a move, and which is the first that finishes a directory. */
+  shape(): { readonly count: number; readonly moves: boolean; readonly finishesAt: number };
   run(): Run;
   /** Nothing of what was prepared is wanted. */
   abandon(): void;
@@ -203,7 +203,8 @@ export function createSession(
     shape() {
       const { works } = needed();
       const finishesAt = works.findIndex((work) => work.kind === 'finish');
-      return { count: works.length, finishesAt: finishesAt < 0 ? works.length : finishesAt };
+      const moves = works.some((work) => work.kind === 'move');
+      return { count: works.length, moves, finishesAt: finishesAt < 0 ? works.length : finishesAt };
     },
     run: () => needed().run,
     abandon() {

@@ -76,7 +76,7 @@ export type Committer = {
 };
 
 type Range = { readonly from: number; readonly to: number };
-type Shape = { readonly count: number; readonly finishesAt: number };
+type Shape = { readonly count: number; readonly moves: boolean; readonly finishesAt: number };
 export type CommitCalls = {
   begin(options: { readonly metadata: MetadataOptions; readonly tag: string; readonly sync: boolean }): void;
   prepare(tasks: readonly Task[]): PrepareResult;
@@ -88,14 +88,14 @@ export type CommitCalls = {
   blocked(nothing: undefined): readonly SharePath[];
   localsIn(directories: readonly SharePath[]): Local[];
   clear(locals: { readonly keep: readonly SharePath[]; readonly directories: readonly SharePath[] }): void;
-  tidy(options: { readonly sync: boolean }): void;
   results(range: Range): Done[];
-  outcome(nothing: undefined): {
+  tidy(options: { readonly sync: boolean }): {
     readonly kept: readonly Kept[];
     readonly failed: readonly Failure[];
     readonly taken: readonly string[];
   };
-  settle(options: { readonly sync: boolean }): void;
+  /** @returns how many commits are not durable for certain. */
+  settle(options: { readonly sync: boolean }): number;
   recover(nothing: undefined): Found;
   shape(nothing: undefined): Shape;
   undurable(nothing: undefined): string[];
@@ -140,10 +140,10 @@ export function createCommitterOn(
 
   /** From the journal to the outcome; nothing stops it but a kill. */
   async function carryOut(
-    { count, finishesAt }: Shape,
+    { count, moves, finishesAt }: Shape,
     ignored: CommitInput['ignored'],
   ): Promise<CommitResult> {
-    await inSlices(0, count, (range) => pool.call('link', range));
+    if (moves) await inSlices(0, count, (range) => pool.call('link', range));
     await inSlices(0, finishesAt, (range) => pool.call('carryOut', range));
     await clearLocals(pool, ignored);
     const done: Done[] = [];
@@ -154,8 +154,7 @@ export function createCommitterOn(
     // Last, since whatever comes or goes in a directory changes its time, and its mode may hide what lies in it.
     await inSlices(finishesAt, count, (range) => pool.call('carryOut', range));
     await inSlices(finishesAt, count, look);
-    await pool.call('tidy', { sync });
-    const { kept, failed, taken } = await pool.call('outcome', undefined);
+    const { kept, failed, taken } = await pool.call('tidy', { sync });
     const names = taken.map((path) => parseStagedName(path.slice(stageDirectory.length + 1)));
     const digestsOf = (kind: 'block' | 'part') =>
       names.flatMap((name) => (name?.kind === kind ? [name.digest] : []));
@@ -186,7 +185,7 @@ export function createCommitterOn(
             await pool.call('abandon', undefined);
             return { done: [], kept: [], failed: [], lost };
           }
-          await stage.inside.freeze(contents);
+          if (contents.length > 0) await stage.inside.freeze(contents);
           signal.throwIfAborted();
           shape = await pool.call('seal', undefined);
         } catch (error) {
@@ -206,8 +205,7 @@ export function createCommitterOn(
         return { finished: { tag, result }, rehash, rehashAll };
       }),
     async settle() {
-      await pool.call('settle', { sync });
-      if ((await pool.call('undurable', undefined)).length < undurableCommitsMax) return;
+      if ((await pool.call('settle', { sync })) < undurableCommitsMax) return;
       await durable(new AbortController().signal);
     },
     durable: ({ signal }) => durable(signal),

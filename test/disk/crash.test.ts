@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bigBytes, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
+import { bigBytes, type Cut, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
 import { checkEntry, lstat, openShare, type Share, treeOf } from './share.ts';
 
 const signal = new AbortController().signal;
@@ -73,19 +73,23 @@ function checkEnd(share: Share): void {
   }
 }
 
+/** Starts the commit of the new tree in a process that stops at a call. */
+async function commitUntil(share: Share, count: number): Promise<Cut> {
+  const cut = cutAfter(count);
+  try {
+    await share.restart(cut.calls);
+    await share.committer.commit(share.inputOf(treeOf(newTree(share.library))), { signal });
+  } catch {
+    assert.ok(cut.dead());
+  }
+  return cut;
+}
+
 async function cutAt(first: number, second: number | null): Promise<'sealed' | 'unsealed' | 'whole'> {
   const share = await openShare({ calls: fs });
   try {
     await prepared(share);
-    const cut = cutAfter(first);
-    try {
-      await share.restart(cut.calls);
-      const input = share.inputOf(treeOf(newTree(share.library)));
-      await share.committer.commit(input, { signal });
-    } catch {
-      assert.ok(cut.dead());
-    }
-    if (!cut.dead()) return 'whole';
+    if (!(await commitUntil(share, first)).dead()) return 'whole';
     checkNothingTorn(share, localsOf);
     if (second !== null) {
       const again = cutAfter(second);
@@ -106,23 +110,36 @@ async function cutAt(first: number, second: number | null): Promise<'sealed' | '
   }
 }
 
+async function sealingCall(): Promise<number> {
+  const share = await openShare({ calls: fs });
+  await prepared(share);
+  const cut = await commitUntil(share, Number.POSITIVE_INFINITY);
+  await share.close();
+  assert.ok(cut.sealedAt() > 0);
+  return cut.sealedAt();
+}
+
 test('a commit that is cut short at any system call is finished or undone by the next run', async () => {
+  const sealing = await sealingCall();
   const outcomes = new Map<string, number>();
-  for (let at = 1; ; at += 1) {
+  // Before the journal nothing is changed in the share: every seventh call does.
+  for (let at = 1; ; at += at < sealing - 20 ? 7 : 1) {
     const outcome = await cutAt(at, null);
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     if (outcome === 'whole') break;
+    assert.is(outcome, at > sealing ? 'sealed' : 'unsealed', `call ${at}`);
   }
-  assert.ok((outcomes.get('sealed') ?? 0) > 50, 'cuts after the journal was written');
-  assert.ok((outcomes.get('unsealed') ?? 0) > 50, 'cuts before the journal was written');
+  assert.ok((outcomes.get('sealed') ?? 0) > 100, 'cuts after the journal was written');
 });
 
 test('a recovery that is cut short too is finished by the run after it', async () => {
-  for (let at = 100; at < 420; at += 17) await cutAt(at, (at * 7) % 150 || 1);
+  const sealing = await sealingCall();
+  for (let at = sealing + 1; at < sealing + 160; at += 12) await cutAt(at, (at * 7) % 150 || 1);
 });
 
 test('a commit whose process is killed is finished by the next process', async () => {
-  for (const at of [40, 130, 190, 240, 290]) {
+  const sealing = await sealingCall();
+  for (const at of [sealing - 60, sealing + 1, sealing + 45, sealing + 90, sealing + 135]) {
     const share = await openShare({ calls: fs });
     try {
       await prepared(share);

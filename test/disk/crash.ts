@@ -81,18 +81,24 @@ export function makeLocals(root: string): void {
   fs.writeFileSync(join(root, 'becomes file/deep/stray'), localsOf[4]);
 }
 
+export type Cut = {
+  readonly calls: FileCalls;
+  dead(): boolean;
+  /** Which call put the journal in its place; 0: none did. */
+  sealedAt(): number;
+};
+
 /** The system calls, until the nth; that and all later ones throw. A write is cut in half. */
-export function cutAfter(
-  count: number,
-  cut: () => void = () => undefined,
-): { calls: FileCalls; dead(): boolean } {
+export function cutAfter(count: number, cut: () => void = () => undefined): Cut {
   let done = 0;
+  let sealedAt = 0;
   const calls = new Proxy(fs, {
     get(target, name: keyof FileCalls) {
       const call: unknown = Reflect.get(target, name);
       if (typeof call !== 'function' || name === 'closeSync') return call;
       return (...values: unknown[]) => {
         done += 1;
+        if (name === 'renameSync' && String(values[1]).endsWith('/journal')) sealedAt = done;
         if (done < count) return Reflect.apply(call, target, values);
         if (done === count && name === 'writeSync' && typeof values[3] === 'number') {
           values[3] = Math.floor(values[3] / 2);
@@ -103,5 +109,5 @@ export function cutAfter(
       };
     },
   });
-  return { calls, dead: () => done >= count };
+  return { calls, dead: () => done >= count, sealedAt: () => sealedAt };
 }

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode } from '../../agent/base/errors.ts';
-import { type Digest, digestOf } from '../../agent/core/digest.ts';
+import { digestOf } from '../../agent/core/digest.ts';
 import type { BlockRef, FileEntry } from '../../agent/core/entry.ts';
 import type { SharePath } from '../../agent/core/path.ts';
 import { openStage } from '../../agent/disk/stage.ts';
