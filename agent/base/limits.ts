@@ -311,3 +311,7 @@ export const treeWalkPauseEntries = 4_096;
 export const threadIdleMs = 10_000;
 /** After directories came, went or were replaced, the watches are audited once it has been quiet for this long, ms. */
 export const auditDelayMs = 1_000;
+/** Pages that a sweep looks at before it lets others run: a few ms. */
+export const sweepSlicePages = 16;
+/** Versions after which the pages of those that are not kept are swept: a few MB of them at most. */
+export const sweepAfterVersions = 256;

@@ -13,7 +13,7 @@ import type { Rates } from './rates.ts';
 import { reportHistory, reportMembers, reportPeers, reportReady, reportShare } from './report.ts';
 import type { Agent } from './run.ts';
 import { initShare, invite, joinShare, pickShare } from './setup.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 import { diffDisk, verifyShare } from './verify.ts';
 import { agentVersion } from './version.ts';
 import { waitForVersion } from './wait.ts';

@@ -1,7 +1,7 @@
 /** The facts of `/api/v1/events`: told apart from the state before, each time something changed. */
 import { formatVersion } from '../core/version.ts';
 import type { AgentEvent } from '../http/api.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 
 type Seen = { readonly state: string; readonly applied: string; readonly head: string };
 

@@ -2,7 +2,7 @@
  * Who of the connected peers belongs to which share: certificates are judged, documents taken and passed on,
  * newcomers introduced. Knows the sessions; owns none of the shares' documents.
  */
-import { type ErrorCode } from '../base/errors.ts';
+import type { ErrorCode } from '../base/errors.ts';
 import type { SignedCertificate } from '../core/certificate.ts';
 import type { SignedBytes } from '../core/document.ts';
 import { type PeerId, publicKeyOfPeer, type ShareId } from '../core/keys.ts';

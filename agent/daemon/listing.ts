@@ -7,7 +7,7 @@ import { isBelow, parsePath, type SharePath, topDirectory } from '../core/path.t
 import { children, iterate, lookup } from '../core/tree.ts';
 import { compareVersions, formatVersion } from '../core/version.ts';
 import type { DiffRequest, DiffRow, LsRequest, LsRow } from '../http/api.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 
 /** @throws {P2psyncError} not-found, usage, bad-path. */
 export function* listEntries(share: Share, request: LsRequest): Generator<LsRow> {

@@ -15,7 +15,7 @@ import {
   type SharePath,
   topDirectory,
 } from '../core/path.ts';
-import { type DiskStat } from '../core/stat.ts';
+import type { DiskStat } from '../core/stat.ts';
 import type { Scanner, Skipped } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';

@@ -46,7 +46,12 @@ export type PerformPorts = {
   readonly onChange: () => void;
 };
 
-export type Performer = { perform(effect: Effect): void; stop(): void };
+export type Performer = {
+  perform(effect: Effect): void;
+  /** True while pages that came with a head are on their way into the store. */
+  isStoring(): boolean;
+  stop(): void;
+};
 
 export function createPerformer(ports: PerformPorts): Performer {
   const { share, store, host, log, feed } = ports;
@@ -55,6 +60,7 @@ export function createPerformer(ports: PerformPorts): Performer {
   let timer: NodeJS.Timeout | undefined;
   let retry: NodeJS.Timeout | undefined;
   let retryMs = failedPathRetryMs;
+  let storing = 0;
 
   function run(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -170,7 +176,11 @@ export function createPerformer(ports: PerformPorts): Performer {
         case 'answer':
           return run('answering', host.blocks.answer(effect.peer, effect.answer));
         case 'storeHead':
-          return run('storing a head', storeHead(effect));
+          storing += 1;
+          return run(
+            'storing a head',
+            storeHead(effect).finally(() => (storing -= 1)),
+          );
         case 'assemble':
           return run('assembling', ports.stage.assemble(effect.entry, effect.blocks));
         case 'apply':
@@ -190,6 +200,7 @@ export function createPerformer(ports: PerformPorts): Performer {
           return unreachable(effect);
       }
     },
+    isStoring: () => storing > 0,
     stop() {
       clearTimeout(timer);
       clearTimeout(retry);

@@ -4,10 +4,10 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { type Bytes, utf8 } from '../base/bytes.ts';
 import { inlineBytesMax, inlineEditsMax } from '../base/limits.ts';
 import { emptyTree, updateTree } from '../core/build.ts';
-import { type Digest, parseDigest } from '../core/digest.ts';
+import type { Digest } from '../core/digest.ts';
 import type { Edit } from '../core/entry.ts';
 import { type Head, headDigest, type SignedHead, signHead } from '../core/head.ts';
 import type { KeyPair, ShareId } from '../core/keys.ts';
@@ -20,7 +20,7 @@ import type { Operations } from '../swarm/messages.ts';
 import type { Observed } from './entries.ts';
 import type { Guard } from './guard.ts';
 import type { Log } from './log.ts';
-import { stateKeys, writeHead } from './state.ts';
+import { readWorking, stateKeys, writeHead } from './state.ts';
 
 export type Published = {
   readonly head: SignedHead;
@@ -66,18 +66,12 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   // Changes while running.
   let head = options.head;
-  let working = readWorking();
+  let working = readWorking(store);
   let inline: Inline | null = freshInline();
   let newBlocks = new Set<Digest>();
   let removed = 0;
   let paused = false;
   let held = false;
-
-  function readWorking(): Digest | null {
-    const stored = store.state(stateKeys.working);
-    const text = stored === undefined ? undefined : fromUtf8(stored);
-    return text === undefined ? null : parseDigest(text);
-  }
 
   async function take(observed: Observed): Promise<void> {
     const update = (() => {

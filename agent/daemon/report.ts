@@ -15,7 +15,7 @@ import type {
 import type { Host, Traffic } from '../net/host.ts';
 import type { Rates } from './rates.ts';
 import type { PeerInfo, Sessions } from './session.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 import type { Applied } from './state.ts';
 
 export type ReportPorts = {

@@ -24,7 +24,8 @@ import { openMembership } from './membership.ts';
 import { createRates } from './rates.ts';
 import { createRequestIds } from './request-ids.ts';
 import { createSessions, type Sessions } from './session.ts';
-import { openShare, type Share } from './share.ts';
+import { openShare } from './share.ts';
+import type { Share } from './share-types.ts';
 import { stateKeys } from './state.ts';
 import { agentVersion } from './version.ts';
 

@@ -17,7 +17,7 @@ import type { Gate } from './gate.ts';
 import { checkMarker } from './marker.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createPerformer, type Performer } from './perform.ts';
-import type { ShareOptions } from './share.ts';
+import type { ShareOptions } from './share-types.ts';
 import { type Applied, readHead } from './state.ts';
 import { distrust } from './trust.ts';
 import { createWriter, type Writer } from './writer.ts';
@@ -94,7 +94,8 @@ export async function startShare(ports: StartPorts): Promise<Running> {
     applier,
   });
   const writer = writes ? startWriter(ports, disk) : null;
-  const onChanges = writer === null ? driftHandler(ports, disk, applier) : writerHandler(writer, touch);
+  const onChanges =
+    writer === null ? driftHandler(ports, disk, applier) : writerHandler(ports.gate, writer, touch);
   const observer = createObserver({
     scanner: disk.scanner,
     store,
@@ -131,8 +132,12 @@ export async function startShare(ports: StartPorts): Promise<Running> {
 
 type ChangesHandler = (changes: readonly DiskChange[]) => Promise<void>;
 
-function writerHandler(writer: Writer, touch: (paths: readonly SharePath[]) => void): ChangesHandler {
-  return async (changes) => touch(await writer.take(changes));
+function writerHandler(
+  gate: Gate,
+  writer: Writer,
+  touch: (paths: readonly SharePath[]) => void,
+): ChangesHandler {
+  return async (changes) => touch(await gate.run(() => writer.take(changes)));
 }
 
 function driftHandler(

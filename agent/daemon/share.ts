@@ -3,83 +3,26 @@
  * order in which they start, the queue of the machine's events and the share's state.
  */
 
-import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import { durableDelayMs, headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
+import { headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
-import type { KeyPair, PeerId } from '../core/keys.ts';
-import { type SharePath } from '../core/path.ts';
+import type { PeerId } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { ShareState } from '../http/api.ts';
-import type { Host } from '../net/host.ts';
-import type { ShareStore } from '../store/share-store.ts';
-import type { Event } from '../swarm/events.ts';
-import type { BlockAnswer, BlockRequest, Message } from '../swarm/messages.ts';
-import { type Replica } from '../swarm/replica.ts';
+import type { Message } from '../swarm/messages.ts';
 import { encodeStatementMessage, headsTopic, peersTopic } from '../wire/gossip.ts';
-import type { ShareConfig } from './config.ts';
-import { type ShareDisk } from './disk.ts';
-import { createFaults, type Faults } from './faults.ts';
+import { createEventQueue } from './event-queue.ts';
+import { createFaults } from './faults.ts';
 import { createGate } from './gate.ts';
-import type { ShareRecord } from './home.ts';
-import type { ShareSide } from './judge.ts';
-import type { Log } from './log.ts';
-import type { Membership } from './membership.ts';
-import { createPeerTable, type PeerTable } from './peers.ts';
-import { type ShareBlocks } from './perform.ts';
-import type { Sessions } from './session.ts';
+import { createHousekeeper } from './housekeep.ts';
+import { createPeerTable } from './peers.ts';
 import { type Running, startShare } from './share-start.ts';
+import type { Share, ShareOptions } from './share-types.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
-import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
+import { type Applied, readApplied, readHead, readWorking, stateKeys } from './state.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
 import { distrust } from './trust.ts';
-import { openVersions, type Versions } from './versions.ts';
-
-export type ShareOptions = {
-  readonly record: ShareRecord;
-  readonly config: ShareConfig;
-  readonly agent: { readonly name: string; readonly version: string; readonly keyPair: KeyPair };
-  readonly salt: Bytes;
-  readonly store: ShareStore;
-  readonly membership: Membership;
-  readonly host: Host;
-  readonly blocks: ShareBlocks;
-  readonly sessions: Sessions;
-  readonly log: Log;
-  /** Something that `status` or `peers` shows has changed. */
-  readonly onChange: () => void;
-  readonly onMembers: () => void;
-};
-
-export type Share = ShareSide & {
-  readonly record: ShareRecord;
-  readonly config: () => ShareConfig;
-  readonly store: ShareStore;
-  readonly peers: PeerTable;
-  readonly faults: Faults;
-  readonly versions: Versions;
-  state(): ShareState;
-  writes(): boolean;
-  head(): SignedHead | null;
-  applied(): Applied | null;
-  progress(): ReturnType<Replica['progress']> | null;
-  traffic(): { readonly sent: number; readonly received: number };
-  neighbours(): ReturnType<Replica['neighbours']>;
-  /** The disk side; null before the directory could be opened. */
-  disk(): ShareDisk | null;
-  pause(paused: boolean): Promise<void>;
-  /** Lets a publish go that was held back. */
-  allow(): Promise<void>;
-  rescan(): Promise<void>;
-  /** Differences that `verify` found: they are put right like any drift. Resolves when that is done or has failed. */
-  repair(paths: readonly SharePath[]): Promise<void>;
-  reconfigure(config: ShareConfig): void;
-  blockRequest(peer: PeerId, request: BlockRequest): void;
-  /** A returned promise is back-pressure. */
-  blockAnswer(peer: PeerId, answer: BlockAnswer): Promise<void> | undefined;
-  requestsLost(peer: PeerId): void;
-  close(): Promise<void>;
-};
+import { openVersions } from './versions.ts';
 
 export function openShare(options: ShareOptions): Share {
   const { record, store, membership, host, sessions, log } = options;
@@ -99,9 +42,6 @@ export function openShare(options: ShareOptions): Share {
   let scanned = false;
   let paused = store.state(stateKeys.paused) !== undefined;
   let applied = readApplied(store);
-  const queue: Event[] = [];
-  let draining = false;
-  let durable: NodeJS.Timeout | undefined;
 
   const speaker: Speaker = createSpeaker({
     keyPair,
@@ -145,17 +85,40 @@ export function openShare(options: ShareOptions): Share {
     return Date.now() - current.head.timeMs > headStaleMs ? 'stale' : 'in-sync';
   }
 
-  function feed(event: Event): void {
-    queue.push(event);
-    if (draining || running === null) return;
-    draining = true;
-    // An effect may feed the next event: it waits in the queue until this one's effects are all begun.
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      if (next.kind === 'headStored') versions.heard(next.version);
-      for (const effect of running.replica.step(next, performance.now())) running.performer.perform(effect);
-    }
-    draining = false;
-  }
+  const queue = createEventQueue({
+    machine: () => running?.replica ?? null,
+    perform: (effect) => running?.performer.perform(effect),
+    onHeadStored: versions.heard,
+    log,
+  });
+  const { feed } = queue;
+
+  const isIdle = (): boolean =>
+    running !== null && running.replica.progress().phase === 'idle' && !running.performer.isStoring();
+
+  const housekeeper = createHousekeeper({
+    store,
+    log,
+    signal: closing.signal,
+    disk: () => running?.disk ?? null,
+    isIdle,
+    roots() {
+      const working = readWorking(store);
+      const roots = [
+        applied?.root,
+        head()?.head.root,
+        working,
+        ...versions.recent().map((kept) => kept.root),
+      ];
+      return roots.filter((root) => root !== undefined && root !== null);
+    },
+    exclusively: (work) =>
+      gate.run(async () => {
+        if (!isIdle()) return false;
+        await queue.hold(work);
+        return true;
+      }),
+  });
 
   function onApplied(now: Applied): void {
     applied = now;
@@ -163,14 +126,7 @@ export function openShare(options: ShareOptions): Share {
     if (current?.root === now.root) {
       run('noting a version', store.write({ state: new Map([versions.applied(current)]) }));
     }
-    clearTimeout(durable);
-    durable = setTimeout(() => {
-      running?.disk.committer
-        .durable({ signal: closing.signal })
-        .catch((error: unknown) =>
-          log.warn({ err: error }, 'making files durable failed; it is tried again later'),
-        );
-    }, durableDelayMs);
+    housekeeper.applied();
     changed();
   }
 
@@ -329,7 +285,7 @@ export function openShare(options: ShareOptions): Share {
     async close() {
       closing.abort();
       clearInterval(refresh);
-      clearTimeout(durable);
+      housekeeper.stop();
       speaker.stop();
       host.leaveTopic(headsTopic(record.id));
       host.leaveTopic(peersTopic(record.id));

@@ -49,6 +49,13 @@ export function readGrant(store: ShareStore, authority: PublicKey): SignedGrant 
   return packed === null ? null : openGrant(packed.body, packed.signature, authority);
 }
 
+/** Root of the writer's working tree. */
+export function readWorking(store: ShareStore): Digest | null {
+  const stored = store.state(stateKeys.working);
+  const text = stored === undefined ? undefined : fromUtf8(stored);
+  return text === undefined ? null : parseDigest(text);
+}
+
 export function writeApplied(applied: Applied): readonly [string, Bytes] {
   return [stateKeys.applied, utf8(`${applied.version.epoch} ${applied.version.sequence} ${applied.root}`)];
 }

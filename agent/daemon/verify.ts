@@ -11,7 +11,7 @@ import type { ShareConfig } from './config.ts';
 import { ownerPolicy, type ShareDisk } from './disk.ts';
 import { asFound, sameBytes } from './found.ts';
 import { isUnder, resolveRoot, whatDiffers } from './listing.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 
 /** Only root may give files away: for others the owner stays who runs the agent, as with rsync. */
 const isRoot = process.geteuid?.() === 0;

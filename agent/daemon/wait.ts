@@ -4,7 +4,7 @@ import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 import type { WaitRequest, WaitResult } from '../http/api.ts';
-import type { Share } from './share.ts';
+import type { Share } from './share-types.ts';
 
 export type WaitPorts = {
   readonly self: PeerId;

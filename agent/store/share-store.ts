@@ -3,7 +3,7 @@
  * Owns the share's tables; never looks at the share's directory or at the network.
  */
 import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { type Bytes, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import { blockLocationsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DirectoryPath, SharePath } from '../core/path.ts';
@@ -32,6 +32,8 @@ export type ShareStore = {
   /** Encoded tree page or block-list page. */
   page(digest: Digest): Bytes | undefined;
   hasPage(digest: Digest): boolean;
+  /** Of every page here; may be read while the store is written. */
+  pageDigests(): Iterable<Digest>;
   /** True where some recorded path is said to hold it; what the disk says is for the reader to find out. */
   hasBlock(digest: Digest): boolean;
   /** At most `blockLocationsMax` of them. */
@@ -63,6 +65,7 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
   };
   return {
     page: (digest) => tables.pages.getBinary(digestKey(digest)),
+    pageDigests: () => readPageDigests(tables),
     hasPage: (digest) => tables.pages.doesExist(digestKey(digest)),
     hasBlock: (digest) => liesSomewhere(tables, digest),
     locations: (digest) => readLocations(tables, digest, blockLocationsMax),
@@ -141,6 +144,18 @@ function readChildren(tables: Tables, directory: DirectoryPath): string[] {
     from = next;
   }
   return names;
+}
+
+function* readPageDigests(tables: Tables): Generator<Digest> {
+  let from: Buffer | undefined;
+  for (;;) {
+    const range = from === undefined ? {} : { start: from, exclusiveStart: true };
+    const keys: Bytes[] = [...tables.pages.getKeys({ ...range, limit: rowsAtATime })];
+    for (const key of keys) yield toHex(key) as Digest;
+    const last = keys.at(-1);
+    if (last === undefined || keys.length < rowsAtATime) return;
+    from = Buffer.from(last);
+  }
 }
 
 function pathOfRow(tables: Tables, key: Bytes): SharePath {

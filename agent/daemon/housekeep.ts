@@ -1,0 +1,78 @@
+/** What a share does when it has nothing better to do: files made durable, staging cleared, old pages swept. */
+import { durableDelayMs, sweepAfterVersions } from '../base/limits.ts';
+import type { Digest } from '../core/digest.ts';
+import type { ShareStore } from '../store/share-store.ts';
+import type { ShareDisk } from './disk.ts';
+import type { Log } from './log.ts';
+import { sweepPages } from './sweep.ts';
+
+export type HousekeeperPorts = {
+  readonly store: ShareStore;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** null while the directory is not open. */
+  readonly disk: () => ShareDisk | null;
+  /** True where no sync is going on: nothing in staging is waited for. */
+  readonly isIdle: () => boolean;
+  /** Of every tree that is in use or may be asked for. */
+  readonly roots: () => readonly Digest[];
+  /** Runs the work while nothing else reads or adds pages; false: not now. */
+  readonly exclusively: (work: () => Promise<void>) => Promise<boolean>;
+};
+
+export type Housekeeper = {
+  /** A version was applied or published. */
+  applied(): void;
+  stop(): void;
+};
+
+const nothing: ReadonlySet<Digest> = new Set();
+
+export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
+  // Changes while running.
+  let timer: NodeJS.Timeout | undefined;
+  let busy = false;
+  /** The first sweep takes what an earlier run left. */
+  let versions = sweepAfterVersions;
+
+  async function work(): Promise<void> {
+    const disk = ports.disk();
+    if (disk === null) return;
+    await disk.committer.durable({ signal: ports.signal });
+    if (!ports.isIdle()) return;
+    await disk.stage.prune({ digests: nothing, contents: nothing });
+    if (versions < sweepAfterVersions) return;
+    const dropped = await sweepPages(ports);
+    if (dropped === null) return;
+    versions = 0;
+    ports.log.debug({ dropped }, 'pages of old versions swept');
+  }
+
+  function run(): void {
+    if (busy) return schedule();
+    busy = true;
+    work()
+      .catch((error: unknown) => {
+        if (!ports.signal.aborted)
+          ports.log.warn({ err: error }, 'housekeeping failed; it is tried again after the next version');
+      })
+      .finally(() => {
+        busy = false;
+      });
+  }
+
+  function schedule(): void {
+    clearTimeout(timer);
+    timer = setTimeout(run, durableDelayMs);
+  }
+
+  return {
+    applied() {
+      versions += 1;
+      schedule();
+    },
+    stop() {
+      clearTimeout(timer);
+    },
+  };
+}
