@@ -290,7 +290,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       const root = reconcile.target()?.head.root;
       if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root);
       effects.push(...schedule.fill(nowMs));
-      effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs() }, nowMs));
+      effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs(), isIdle: serve.isIdle() }, nowMs));
       if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {
         told = { generation: reveal.generation(), applied: reconcile.applied() };
         announce.touch();

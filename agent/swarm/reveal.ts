@@ -32,8 +32,8 @@ export type Reveal = {
   announced(peer: PeerId, digests: readonly Digest[], nowMs: number): void;
   /** What this neighbour may be told that we serve completely; `applied` where nothing is hidden from it. */
   appliedFor(peer: PeerId, applied: Version | null): Version | null;
-  /** `bytesPerMs`: what goes out now, 0 where unknown. */
-  step(input: { bytesPerMs: number }, nowMs: number): readonly Effect[];
+  /** `bytesPerMs`: what goes out now, 0 where unknown. `isIdle`: nobody asks us for anything. */
+  step(input: { bytesPerMs: number; isIdle: boolean }, nowMs: number): readonly Effect[];
   wakeMs(): number;
   /** Changes when what neighbours may be told changes. */
   generation(): number;
@@ -56,6 +56,10 @@ const owedMax = 16;
 /** Patience with a unit that nobody announces, ms: fixed part, and where no rate is known. */
 const patienceMs = 100;
 const patienceUnknownMs = 2000;
+/** Neighbours a unit is shown to: nobody wants what these do not, and the end brings it to all. */
+const showsMax = 3;
+/** So long shown to idle neighbours and nothing asked, ms: hiding the rest brings nobody forward. */
+const idleMs = 500;
 /** After a newcomer more may follow; so long everything stays hidden from few, ms. */
 const gatherMs = 50;
 const runsWanted = 256;
@@ -82,6 +86,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
   let cycleMs = Number.POSITIVE_INFINITY;
   let nextMs = Number.POSITIVE_INFINITY;
   let generation = 0;
+  let askedMs = Number.NEGATIVE_INFINITY;
 
   function finish(): void {
     generation += 1;
@@ -139,7 +144,8 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
     const effects: Effect[] = [];
     for (const unit of [...shown]) {
       if (nowMs < unit.shownMs + waitMs) continue;
-      const peer = idlest(Number.POSITIVE_INFINITY, unit.shownTo);
+      const isEnough = unit.shownTo.length >= showsMax;
+      const peer = isEnough ? undefined : idlest(Number.POSITIVE_INFINITY, unit.shownTo);
       if (peer === undefined) settle(unit);
       else effects.push(show(unit, peer, nowMs));
     }
@@ -216,9 +222,11 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
     appliedFor(peer, applied) {
       return version === null ? applied : (toldAll.get(peer) ?? base);
     },
-    step({ bytesPerMs }, nowMs) {
+    step({ bytesPerMs, isIdle }, nowMs) {
       nextMs = Number.POSITIVE_INFINITY;
       if (version === null) return [];
+      if (!isIdle || shown.size === 0) askedMs = nowMs;
+      else if (nowMs >= askedMs + idleMs) finish();
       const effects: Effect[] = [...tellOpen()];
       for (const neighbour of neighbours.all()) if (isComplete(neighbour)) finish();
       tellFew(nowMs);
@@ -240,7 +248,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
       effects.push(...release(waitMs, nowMs));
       if (queueAt >= queue.length && shown.size === 0) finish();
       for (const unit of shown) {
-        nextMs = unit.shownMs + waitMs;
+        nextMs = Math.min(unit.shownMs + waitMs, askedMs + idleMs);
         break;
       }
       const gatheredMs = joinedMs + gatherMs;

@@ -278,7 +278,7 @@ export function createSchedule(options: {
         }
       }
       if (wants.openCount() === 0 || requests.count() > 0) stuckSinceMs = nowMs;
-      else if (nowMs - stuckSinceMs >= lastResortMs) effects.push(...unstick(nowMs));
+      else if (nowMs >= stuckSinceMs + lastResortMs) effects.push(...unstick(nowMs));
       if (wants.openCount() === 0) {
         for (const request of [...requests.all()]) {
           if (request.hedged || nowMs < request.sentMs + requests.hedgeAfterMs(request.plane)) continue;

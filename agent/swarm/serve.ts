@@ -21,6 +21,8 @@ export type Serve = {
   /** Starts what waits behind a reader that turned out to be slow. */
   tick(nowMs: number): readonly Effect[];
   wakeMs(): number;
+  /** Nobody waits for anything. */
+  isIdle(): boolean;
   /** Bytes a millisecond that go out, 0 until measured. */
   bytesPerMs(): number;
 };
@@ -173,6 +175,7 @@ export function createServe(): Serve {
       }
       return at;
     },
+    isIdle: () => active.size === 0 && [...queues.values()].every((queue) => queue.requests.length === 0),
     bytesPerMs: () => bytesPerMs,
   };
 
