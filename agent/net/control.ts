@@ -39,8 +39,8 @@ export type Control = {
   open(connection: Connection): Promise<void>;
   /** For a stream that the other end opened. */
   accept(stream: Stream, connection: Connection): Promise<void>;
-  /** Resolves when the peer is up; rejects when `connection` closes and no other is being made. */
-  untilUp(peer: PeerId, connection: Connection, signal: AbortSignal): Promise<void>;
+  /** Resolves when the peer is up; rejects when `connection` closes and there are no `others` to it. */
+  untilUp(connection: Connection, others: () => boolean, signal: AbortSignal): Promise<void>;
   send(peer: PeerId, frame: Bytes): boolean;
   /** Says `down` now, where the peer is up. Its connections are the caller's to close. */
   drop(peer: PeerId, reason: string): void;
@@ -49,8 +49,8 @@ export type Control = {
 type Link = { readonly connection: Connection; readonly stream: Stream; readonly stamp: number };
 type Opening = { readonly connection: Connection };
 
-/** How long a dial whose stream was refused waits for the elected one, and any other whose connection closed, ms. */
-const refusedGraceMs = 2_000;
+/** A dial whose connection closes waits this long for another one's control stream, and for word that there is one, ms. */
+const electedGraceMs = 2_000;
 const closedGraceMs = 100;
 
 export function createControl(self: PeerId, handlers: ControlHandlers): Control {
@@ -74,12 +74,14 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
   }
 
   function establish(peer: PeerId, link: Link, source: FrameSource): void {
+    const older = links.get(peer);
+    if (older !== undefined) down(peer, older, 'the peer connected anew');
     const abandoned = openings.get(peer);
     openings.delete(peer);
     if (abandoned !== undefined && abandoned.connection !== link.connection)
       void closeSoon(abandoned.connection);
     links.set(peer, link);
-    handlers.up(peer, link.connection);
+    tell(() => handlers.up(peer, link.connection));
     if (links.get(peer) !== link) return;
     for (const resolve of waiters.get(peer) ?? []) resolve();
     link.connection.addEventListener('close', (event) => {
@@ -97,7 +99,7 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
   function down(peer: PeerId, link: Link, reason: string): void {
     if (links.get(peer) !== link) return;
     links.delete(peer);
-    handlers.down(peer, reason);
+    tell(() => handlers.down(peer, reason));
     void closeSoon(link.connection);
   }
 
@@ -131,55 +133,56 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
     if (found.kind === 'up') void closeSoon(connection);
     if (found.kind !== 'none') return;
     const opening: Opening = { connection };
-    const elected = () => openings.get(peer) === opening;
     openings.set(peer, opening);
-    connection.addEventListener('close', () => elected() && openings.delete(peer));
-    const timer = setTimeout(
-      () => connection.abort(new Error('its control stream did not open in time')),
-      controlOpenMs,
-    );
-    try {
-      const stream = await openStream(connection, controlProtocol);
-      if (!elected()) return;
-      sendPreamble(stream, { kind: 'open', stamp: freshStamp() });
-      const source = createFrameSource(stream);
-      const answer = await readPreamble(source);
-      if (!elected()) return;
-      openings.delete(peer);
-      if (answer.kind === 'accept') establish(peer, { connection, stream, stamp: answer.stamp }, source);
-      else refused.add(connection);
-      if (answer.kind !== 'accept') void closeSoon(connection);
-    } catch (error) {
-      if (elected()) openings.delete(peer);
-      fail(peer, connection, error);
-    } finally {
-      clearTimeout(timer);
+    const forget = () => {
+      if (openings.get(peer) === opening) openings.delete(peer);
+    };
+    connection.addEventListener('close', forget);
+    await negotiate(connection, () => propose(peer, opening));
+    forget();
+  }
+
+  async function propose(peer: PeerId, opening: Opening): Promise<void> {
+    const { connection } = opening;
+    const stream = await openStream(connection, controlProtocol);
+    if (openings.get(peer) !== opening) return;
+    sendPreamble(stream, { kind: 'open', stamp: freshStamp() });
+    const source = createFrameSource(stream);
+    const answer = await readPreamble(source);
+    if (answer.kind !== 'accept') {
+      refused.add(connection);
+      void closeSoon(connection);
+    } else if (openings.get(peer) === opening) {
+      establish(peer, { connection, stream, stamp: answer.stamp }, source);
     }
   }
 
-  async function accept(stream: Stream, connection: Connection): Promise<void> {
-    const peer = peerIdOf(connection);
+  async function consider(peer: PeerId, stream: Stream, connection: Connection): Promise<void> {
+    const source = createFrameSource(stream);
+    const first = await readPreamble(source);
+    if (first.kind !== 'open') {
+      throw new P2psyncError('malformed', `a control stream that starts with ${first.kind}`);
+    }
+    // From the verdict to the link in one turn: nothing may be opened in between.
+    if (judgeOpen(standing(peer), { self, peer, stamp: first.stamp }) === 'refuse') {
+      sendPreamble(stream, { kind: 'refuse', stamp: freshStamp() });
+      void closeSoon(connection);
+    } else {
+      sendPreamble(stream, { kind: 'accept', stamp: freshStamp() });
+      establish(peer, { connection, stream, stamp: first.stamp }, source);
+    }
+  }
+
+  /** Within the deadline; a failure closes the connection. */
+  async function negotiate(connection: Connection, work: () => Promise<void>): Promise<void> {
     const timer = setTimeout(
-      () => connection.abort(new Error('its control stream did not open in time')),
+      () => connection.abort(new Error('its control stream did not open')),
       controlOpenMs,
     );
     try {
-      const source = createFrameSource(stream);
-      const first = await readPreamble(source);
-      if (first.kind !== 'open')
-        throw new P2psyncError('malformed', `a control stream that starts with ${first.kind}`);
-      const verdict = judgeOpen(standing(peer), { self, peer, stamp: first.stamp });
-      if (verdict === 'refuse') {
-        sendPreamble(stream, { kind: 'refuse', stamp: freshStamp() });
-        void closeSoon(connection);
-        return;
-      }
-      const older = links.get(peer);
-      if (older !== undefined) down(peer, older, 'the peer connected anew');
-      sendPreamble(stream, { kind: 'accept', stamp: freshStamp() });
-      establish(peer, { connection, stream, stamp: first.stamp }, source);
+      await work();
     } catch (error) {
-      fail(peer, connection, error);
+      fail(peerIdOf(connection), connection, error);
     } finally {
       clearTimeout(timer);
     }
@@ -206,15 +209,20 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
     return true;
   }
 
-  async function untilUp(peer: PeerId, connection: Connection, signal: AbortSignal): Promise<void> {
+  async function untilUp(connection: Connection, others: () => boolean, signal: AbortSignal): Promise<void> {
+    const peer = peerIdOf(connection);
     if (links.has(peer)) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiting = waiters.get(peer) ?? new Set();
     waiters.set(peer, waiting.add(resolve));
     let timer: NodeJS.Timeout | undefined;
     const closed = () => {
-      const graceMs = refused.has(connection) ? refusedGraceMs : closedGraceMs;
-      timer ??= setTimeout(() => reject(unreachable(peer, 'it closed the connection at once')), graceMs);
+      const fail = () => reject(unreachable(peer, 'it closed the connection at once'));
+      timer ??= setTimeout(() => {
+        // Another connection is being made, mostly by the other end at the same time: it will be up soon.
+        if (refused.has(connection) || others()) timer = setTimeout(fail, electedGraceMs);
+        else fail();
+      }, closedGraceMs);
     };
     const aborted = () => reject(unreachable(peer, 'its control stream did not open in time'));
     connection.addEventListener('close', closed);
@@ -236,7 +244,8 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
     linkOf: (peer) => links.get(peer)?.connection ?? null,
     peers: () => [...links.keys()],
     open,
-    accept,
+    accept: (stream, connection) =>
+      negotiate(connection, () => consider(peerIdOf(connection), stream, connection)),
     untilUp,
     send,
     drop(peer, reason) {
@@ -259,6 +268,17 @@ export async function closeSoon(connection: Connection): Promise<void> {
 
 export function peerIdOf(connection: Connection): PeerId {
   return connection.remotePeer.toString() as PeerId;
+}
+
+/** A handler that throws is a bug here, and must not pass for a fault of the peer. */
+function tell(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 type FrameSource = { next(): Promise<Bytes | null> };

@@ -21,6 +21,7 @@ export async function dialPeer(
   options: { readonly peer: PeerId | null; readonly signal: AbortSignal },
 ): Promise<PeerId> {
   const { peer, signal } = options;
+  if (peer !== null && dial.control.linkOf(peer) !== null) return peer;
   const failures: string[] = [];
   let refusedHere = 0;
   using whole = createDeadline(signal, dialMs);
@@ -70,9 +71,10 @@ async function attempt(
   try {
     const connection = await dial.node.dial(target, { signal: connecting.signal });
     using opening = createDeadline(signal, controlOpenMs);
-    const found = peerIdOf(connection);
-    await dial.control.untilUp(found, connection, opening.signal);
-    return found;
+    const others = () =>
+      dial.node.getConnections(connection.remotePeer).some((other) => other.status === 'open');
+    await dial.control.untilUp(connection, others, opening.signal);
+    return peerIdOf(connection);
   } catch (error) {
     if (error instanceof Error && error.name === 'ConnectionInterceptedError') {
       throw new P2psyncError('not-a-member', 'refused here: not a member', {}, { cause: error });

@@ -119,7 +119,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     mdns: options.discovery === 'mdns',
     gossip,
     gater: {
-      denyInboundConnection: (raw) => full() || !handlers.allowAddress(formatAddress(raw.remoteAddr)),
+      denyInboundConnection: (raw) => !handlers.allowAddress(formatAddress(raw.remoteAddr)),
       denyInboundEncryptedConnection: (id, raw) =>
         denied(id.toString(), formatAddress(raw.remoteAddr), 'inbound'),
       denyOutboundEncryptedConnection: (id, raw) =>
@@ -140,12 +140,10 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
   const visits = new Map<Connection, { readonly leave: () => void; readonly timer: NodeJS.Timeout }>();
   let closing = false;
 
-  function full(): boolean {
-    return visits.size >= options.connectionsMax;
-  }
-
   function denied(peer: string, address: string, direction: Direction): boolean {
-    return closing || !handlers.allow(peer as PeerId, address, direction);
+    // Strangers have places of their own, so that they cannot keep members out.
+    const full = direction === 'inbound' && visits.size - strangers.placesTaken() >= options.connectionsMax;
+    return closing || full || !handlers.allow(peer as PeerId, address, direction);
   }
 
   function opened(connection: Connection): void {
@@ -163,8 +161,16 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
       leave();
       clearTimeout(timer);
       visits.delete(connection);
+      if (connectionsOf(peer).length === 0) forget(connection);
     });
     if (connection.direction === 'outbound') void control.open(connection);
+  }
+
+  /** libp2p remembers everyone it ever met; whoever makes up identities would fill the memory. */
+  function forget(connection: Connection): void {
+    const peer = peerIdOf(connection);
+    if (!strangers.isAdmitted(peer)) traffic.forget(peer);
+    node.peerStore.delete(connection.remotePeer).catch(() => {});
   }
 
   function overdue(connection: Connection): void {

@@ -16,6 +16,7 @@ export type Strangers = {
   expel(peer: PeerId): void;
   /** Takes a place for an inbound connection; null where there is none left. Give it back when the connection closes or its peer is admitted. */
   takePlace(address: string): (() => void) | null;
+  placesTaken(): number;
   /** Keeps a stream, paused, until `release`; of one protocol and peer the newest. */
   hold(
     peer: PeerId,
@@ -67,6 +68,7 @@ export function createStrangers(): Strangers {
         else places.set(ip, left);
       };
     },
+    placesTaken: () => taken,
     hold(peer, { stream, connection, protocol, handle }) {
       let byProtocol = waiting.get(peer);
       if (byProtocol === undefined) {

@@ -93,7 +93,8 @@ export function createPullReader(stream: Stream): PullReader {
  * @throws {P2psyncError} unreachable-peer, when the stream closes meanwhile.
  */
 export async function untilWritable(stream: Stream): Promise<void> {
-  while (stream.writableNeedsDrain || stream.writeBufferLength > bulkQueueBytesMax) {
+  // Not `writableNeedsDrain`: with a shut window something must wait here, or each answer costs a round trip.
+  while (stream.writeBufferLength > bulkQueueBytesMax) {
     if (stream.writeStatus !== 'writable') throw gone(undefined);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const drained = () => resolve();

@@ -7,11 +7,13 @@ export type Traffic = { readonly sentBytes: number; readonly receivedBytes: numb
 export type TrafficMeter = {
   sent(peer: PeerId, bytes: number): void;
   received(peer: PeerId, bytes: number): void;
+  /** For strangers who went, lest they crowd out members. */
+  forget(peer: PeerId): void;
   /** Null for a peer never met. */
   of(peer: PeerId): Traffic | null;
 };
 
-/** Members and as many strangers are remembered; the peer that was new the longest ago is forgotten first. */
+/** Members, and as many who were; the peer that was new the longest ago is forgotten first. */
 const peersMax = 2 * membersMax;
 
 export function createTrafficMeter(): TrafficMeter {
@@ -37,6 +39,7 @@ export function createTrafficMeter(): TrafficMeter {
     received(peer, bytes) {
       counter(peer).receivedBytes += bytes;
     },
+    forget: (peer) => void counters.delete(peer),
     of(peer) {
       const found = counters.get(peer);
       return found === undefined ? null : { ...found };

@@ -37,7 +37,7 @@ test('a dial without a peer id learns who answers', async () => {
 
 test('control frames arrive whole and in order, up to the largest', async () => {
   const [ana, bo] = [await startTestHost(), await startTestHost()];
-  await connect(ana, bo);
+  await befriend(ana, bo);
   const frames = [1, 70_000, controlFrameBytesMax, 3].map((length, index) =>
     new Uint8Array(length).fill(index + 1),
   );

@@ -5,7 +5,7 @@
 import type { Stream } from '@libp2p/interface';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
-import { requestsOpenMax } from '../../base/limits.ts';
+import { KIB, requestsOpenMax } from '../../base/limits.ts';
 import type { PeerId } from '../../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
 import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
@@ -15,6 +15,9 @@ import type { TrafficMeter } from '../traffic.ts';
 import type { BlockTransport } from './transport.ts';
 
 export const blocksProtocol = '/p2psync/blocks/1';
+
+/** Up to this many bytes a copy is cheaper than a frame. */
+const joinBytesMax = 64 * KIB;
 
 export type BlocksOptions = {
   /** A new stream to the peer. @throws where it cannot be had. */
@@ -188,12 +191,11 @@ function inTurn(serving: Serving, answer: BlockAnswer, wanted: () => boolean): P
   return sent;
 }
 
+/** Small parts travel as one: each `send` is a frame of the muxer and one of the cipher. */
 function sendAll(stream: Stream, parts: readonly Bytes[]): number {
-  let bytes = 0;
-  for (const part of parts) {
-    stream.send(part);
-    bytes += part.byteLength;
-  }
+  const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  if (bytes <= joinBytesMax) stream.send(Buffer.concat(parts));
+  else for (const part of parts) stream.send(part);
   return bytes;
 }
 
