@@ -269,14 +269,9 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function wake(nowMs: number): readonly Effect[] {
-    const at = Math.min(
-      reconcile.wakeMs(nowMs),
-      schedule.wakeMs(nowMs),
-      announce.wakeMs(),
-      serve.wakeMs(),
-      reveal.wakeMs(),
-    );
-    const atMs = Math.max(nowMs, at);
+    const timers = Math.min(schedule.wakeMs(nowMs), announce.wakeMs(), serve.wakeMs(nowMs), reveal.wakeMs());
+    // Only work that is left over comes back at once; a timer never makes the loop spin.
+    const atMs = Math.max(nowMs, Math.min(reconcile.wakeMs(nowMs), Math.max(timers, nowMs + 1)));
     if (atMs === wakeAtMs || atMs === Number.POSITIVE_INFINITY) return [];
     wakeAtMs = atMs;
     return [{ kind: 'wake', atMs }];

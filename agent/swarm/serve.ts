@@ -20,7 +20,7 @@ export type Serve = {
   served(input: { peer: PeerId; id: number; bytes: number }, nowMs: number): readonly Effect[];
   /** Starts what waits behind a reader that turned out to be slow. */
   tick(nowMs: number): readonly Effect[];
-  wakeMs(): number;
+  wakeMs(nowMs: number): number;
   /** Nobody waits for anything. */
   isIdle(): boolean;
   /** Bytes a millisecond that go out, 0 until measured. */
@@ -166,11 +166,11 @@ export function createServe(): Serve {
       return pump(nowMs);
     },
     tick: pump,
-    wakeMs() {
+    wakeMs(nowMs) {
       let at = Number.POSITIVE_INFINITY;
       for (const queue of queues.values()) {
         if (queue.requests.length === 0) continue;
-        for (const each of active.values()) at = Math.min(at, slowAtMs(each));
+        for (const each of active.values()) if (slowAtMs(each) > nowMs) at = Math.min(at, slowAtMs(each));
         return at;
       }
       return at;
