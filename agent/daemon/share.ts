@@ -100,7 +100,8 @@ export function openShare(options: ShareOptions): Share {
     store,
     log,
     signal: closing.signal,
-    disk: () => running?.disk ?? null,
+    // Before the first scan, paths that were not durable at a crash may not be hashed again yet.
+    disk: () => (scanned ? (running?.disk ?? null) : null),
     isIdle,
     roots() {
       const working = readWorking(store);
@@ -150,6 +151,7 @@ export function openShare(options: ShareOptions): Share {
     if (!isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
     await started.observer.start();
     scanned = true;
+    housekeeper.applied();
     if (isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
     faults.setShare('directory', null);
     changed();
