@@ -139,6 +139,9 @@ export function createSessions(options: SessionOptions): Sessions {
       case 'goodbye':
         log.debug({ peer, reason: frame.reason }, 'the peer says goodbye');
         return;
+      // The host answers these itself.
+      case 'bulkWanted':
+      case 'bulkOffer':
       case 'unknown':
         return;
       default:

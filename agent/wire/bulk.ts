@@ -15,7 +15,18 @@ export type BulkFrame =
   | { readonly kind: 'request'; readonly request: SharedRequest }
   /** Nothing more of this request is wanted. */
   | { readonly kind: 'cancel'; readonly id: number }
-  | { readonly kind: 'answer'; readonly answer: BlockAnswer };
+  | { readonly kind: 'answer'; readonly answer: BlockAnswer }
+  /** A block, compressed with zstd: between those who agreed on that by the connection they use. */
+  | PackedBlock;
+
+export type PackedBlock = {
+  readonly kind: 'packed';
+  readonly id: number;
+  readonly digest: Digest;
+  /** Of the block itself: what unpacking may take, checked against the limit. */
+  readonly blockBytes: number;
+  readonly bytes: Bytes;
+};
 
 export type BulkLimits = { readonly blockBytesMax: number; readonly digestsMax: number };
 
@@ -33,6 +44,13 @@ export function encodeBulk(frame: BulkFrame): readonly Bytes[] {
       return [header(types.cancel, frame.id, 0)];
     case 'answer':
       return encodeAnswer(frame.answer);
+    case 'packed': {
+      const { id, digest, blockBytes, bytes } = frame;
+      const buffer = header(types.packed, id, packedFixedBytes + bytes.byteLength, packedFixedBytes);
+      buffer.set(encodeDigest(digest), headerBytes);
+      buffer.writeUInt32BE(blockBytes, headerBytes + digestBytes);
+      return [buffer, bytes];
+    }
     default:
       return unreachable(frame);
   }
@@ -68,7 +86,8 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
   }
 
   function close(bytes: Buffer): BulkFrame {
-    const frame = decodeFrame(fixed.readUInt8(lengthBytes), fixed.readUInt32BE(lengthBytes + 1), bytes);
+    const [type, id] = [fixed.readUInt8(lengthBytes), fixed.readUInt32BE(lengthBytes + 1)];
+    const frame = type === types.packed ? decodePacked(id, bytes, limits) : decodeFrame(type, id, bytes);
     fixedBytes = 0;
     rest = undefined;
     restBytes = 0;
@@ -103,7 +122,7 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
   };
 }
 
-const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6 } as const;
+const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6, packed: 7 } as const;
 const planes: readonly BlockRequest['plane'][] = ['page', 'block'];
 
 const lengthBytes = 4;
@@ -111,6 +130,8 @@ const lengthBytes = 4;
 const headerBytes = lengthBytes + 1 + 4;
 /** Of a request's rest: plane, share. */
 const requestFixedBytes = 1 + shareIdBytes;
+/** Of a packed block's rest: digest, bytes of the block. */
+const packedFixedBytes = digestBytes + 4;
 
 function header(type: number, id: number, bytes: number, room = bytes): Buffer {
   assert(Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff, "a request's id is 32 bits");
@@ -175,6 +196,12 @@ function checkLength(type: number, length: number, limits: BulkLimits): void {
         throw exceeded(`a block of ${length - digestBytes} bytes`, limits.blockBytesMax);
       }
       return;
+    case types.packed:
+      if (length < packedFixedBytes) throw malformed(`a packed block's frame of ${length} bytes`);
+      if (length - packedFixedBytes > limits.blockBytesMax) {
+        throw exceeded(`a packed block of ${length - packedFixedBytes} bytes`, limits.blockBytesMax);
+      }
+      return;
     case types.missing:
       if (length !== digestBytes) throw malformed(`a missing block's frame of ${length} bytes`);
       return;
@@ -225,6 +252,16 @@ function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
       assert(type === types.cancel, 'a type was checked with its length');
       return { kind: 'cancel', id };
   }
+}
+
+/** @param bytes adopted. @throws {P2psyncError} malformed, limit-exceeded. */
+function decodePacked(id: number, bytes: Buffer, limits: BulkLimits): PackedBlock {
+  const blockBytes = bytes.readUInt32BE(digestBytes);
+  if (blockBytes > limits.blockBytesMax) {
+    throw exceeded(`a packed block that unpacks to ${blockBytes} bytes`, limits.blockBytesMax);
+  }
+  const digest = decodeDigest(bytes.subarray(0, digestBytes));
+  return { kind: 'packed', id, digest, blockBytes, bytes: bytes.subarray(packedFixedBytes) };
 }
 
 function planeOf(code: number): BlockRequest['plane'] {

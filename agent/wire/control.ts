@@ -1,5 +1,6 @@
 /** Bytes of the control stream's frames: the one place where what strangers say there is parsed. Pure. */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { WireType } from '@bufbuild/protobuf/wire';
 import { assert, unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
@@ -20,6 +21,8 @@ import {
   type ControlFrame,
   type Hello,
   protocolNumber,
+  pskBytes,
+  pskIdentityBytes,
   type RefusalCode,
   type ShareWelcome,
 } from './frames.ts';
@@ -27,6 +30,7 @@ import {
   type Frame,
   FrameSchema,
   type HelloSchema,
+  type BulkOffer as WireBulkOffer,
   type Hello as WireHello,
   RefusalCode as WireRefusalCode,
   type ShareHello as WireShareHello,
@@ -62,7 +66,19 @@ export function decodeControl(bytes: Bytes): ControlFrame {
   return fromKind(decodeStrict(FrameSchema, bytes, what).kind);
 }
 
+/** Whether `decodeControl` would give a `BulkSetup`, or refuse it; looks at the tag alone. */
+export function isBulkSetup(bytes: Bytes): boolean {
+  return bulkTags.has(bytes[0] ?? 0);
+}
+
 const what = 'a control frame';
+
+/** Field and wire type, which fit one byte up to field 15. */
+const bulkTags: ReadonlySet<number> = new Set(
+  FrameSchema.fields
+    .filter(({ localName }) => localName === 'bulkWanted' || localName === 'bulkOffer')
+    .map(({ number }) => (number << 3) | WireType.LengthDelimited),
+);
 
 /** Everything but these: a certificate with eight addresses, a statement, a grant. */
 const smallBytesMax = 8 * KIB;
@@ -118,6 +134,12 @@ function toKind(frame: ControlFrame): FrameKind {
       return { case: frame.kind, value: { id: BigInt(frame.id) } };
     case 'goodbye':
       return { case: 'goodbye', value: { reason: clip(frame.reason) } };
+    case 'bulkWanted':
+      return { case: 'bulkWanted', value: {} };
+    case 'bulkOffer': {
+      const { port, identity, key } = frame;
+      return { case: 'bulkOffer', value: { port, identity, key } };
+    }
     case 'unknown':
       throw malformed(what, 'nobody sends a frame that nobody knows');
     default:
@@ -161,6 +183,10 @@ function fromKind(kind: Frame['kind']): ControlFrame {
       return { kind: kind.case, id: safeNumber(kind.value.id, what) };
     case 'goodbye':
       return { kind: 'goodbye', reason: reasonOf(kind.value.reason) };
+    case 'bulkWanted':
+      return { kind: 'bulkWanted' };
+    case 'bulkOffer':
+      return fromBulkOffer(kind.value);
     case undefined:
       throw malformed(what, 'it is empty');
     default:
@@ -221,6 +247,15 @@ function fromShare(share: WireShareWelcome | WireShareHello): ShareWelcome {
     rosterVersion: safeNumber(share.rosterVersion, what),
     grantEpoch: safeNumber(share.grantEpoch, what),
   };
+}
+
+/** @throws {P2psyncError} malformed. The bytes are copied: the frame's memory is not kept for a key's sake. */
+function fromBulkOffer({ port, identity, key }: WireBulkOffer): ControlFrame {
+  if (port < 1 || port > 65_535) throw malformed(what, `a bulk offer names the port ${port}`);
+  if (identity.byteLength !== pskIdentityBytes || key.byteLength !== pskBytes) {
+    throw malformed(what, 'a bulk offer has a key or an identity of the wrong length');
+  }
+  return { kind: 'bulkOffer', port, identity: new Uint8Array(identity), key: new Uint8Array(key) };
 }
 
 const refusalNumbers: Readonly<Record<RefusalCode, WireRefusalCode>> = {

@@ -1,4 +1,5 @@
 /** What two neighbours say on their control stream, as core values; `control.ts` has the bytes. Types and names only. */
+import type { Bytes } from '../base/bytes.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { SignedCertificate } from '../core/certificate.ts';
 import type { SignedBytes } from '../core/document.ts';
@@ -48,6 +49,17 @@ export type Hello = {
   readonly shares: readonly ShareHello[];
 };
 
+/** Of the key that two neighbours share for one TLS connection, and of its name. */
+export const pskBytes = 32;
+export const pskIdentityBytes = 16;
+
+/** How two neighbours agree on a TLS connection for blocks: for the network alone, nobody above it sees these. */
+export type BulkSetup =
+  /** The sender wants one to ask on. */
+  | { readonly kind: 'bulkWanted' }
+  /** TCP port of the sender; identity (16 bytes) and key (32 bytes, a secret) of one connection. */
+  | { readonly kind: 'bulkOffer'; readonly port: number; readonly identity: Bytes; readonly key: Bytes };
+
 export type ControlFrame =
   | Hello
   /** The sender takes the receiver as a member of these shares. */
@@ -67,5 +79,6 @@ export type ControlFrame =
   | { readonly kind: 'statement'; readonly statement: SignedStatement }
   | { readonly kind: 'ping' | 'pong'; readonly id: number }
   | { readonly kind: 'goodbye'; readonly reason: string }
+  | BulkSetup
   /** A kind of frame or message that this program does not know: to be passed over. */
   | { readonly kind: 'unknown' };

@@ -23,6 +23,13 @@ const frames: fc.Arbitrary<BulkFrame> = fc.oneof(
   }),
   record({ kind: fc.constant('cancel' as const), id: ids }),
   record({
+    kind: fc.constant('packed' as const),
+    id: ids,
+    digest: digests,
+    blockBytes: fc.nat(blockBytesMax),
+    bytes: bodies.map((bytes) => Buffer.from(bytes)),
+  }),
+  record({
     kind: fc.constant('answer' as const),
     answer: fc.oneof(
       record({ kind: fc.constant('block' as const), id: ids, digest: digests, bytes: bodies }),
@@ -139,7 +146,9 @@ test('a length that is out of bounds is refused at the header, before its bytes 
     [5 + 1, 5, 'malformed'],
     [5 + 1, 6, 'malformed'],
     [5, 0, 'malformed'],
-    [5, 7, 'malformed'],
+    [5 + 36, 7, 'malformed'],
+    [5 + 37 + blockBytesMax + 1, 7, 'limit-exceeded'],
+    [5, 8, 'malformed'],
     [0, 5, 'malformed'],
     [4, 5, 'malformed'],
   ];
@@ -152,6 +161,13 @@ test('a length that is out of bounds is refused at the header, before its bytes 
 test('narrower limits are kept too', () => {
   const decoder = createBulkDecoder({ ...bulkLimits, blockBytesMax: 2 });
   throwsCode(() => decoder.push(bytesOf({ kind: 'answer', answer: block })), 'limit-exceeded');
+});
+
+test('a packed block that would unpack to more than a block is refused', () => {
+  const packed = { kind: 'packed', id: 1, digest: block.digest, bytes: Buffer.from([1, 2]) } as const;
+  assert.equal(decodeWhole(bytesOf({ ...packed, blockBytes: blockBytesMax })).length, 1);
+  throwsCode(() => decodeWhole(bytesOf({ ...packed, blockBytes: blockBytesMax + 1 })), 'limit-exceeded');
+  throwsCode(() => decodeWhole(bytesOf({ ...packed, blockBytes: 0xffff_ffff })), 'limit-exceeded');
 });
 
 test('an unknown plane or digest algorithm is malformed', () => {

@@ -13,7 +13,7 @@ import {
 } from '../../agent/base/limits.ts';
 import { signGrant } from '../../agent/core/grant.ts';
 import { signStatement } from '../../agent/core/statement.ts';
-import { decodeControl, encodeControl } from '../../agent/wire/control.ts';
+import { decodeControl, encodeControl, isBulkSetup } from '../../agent/wire/control.ts';
 import type { ControlFrame, Hello, RefusalCode } from '../../agent/wire/frames.ts';
 import { FrameSchema } from '../../agent/wire/gen/p2psync/v1/control_pb.ts';
 import {
@@ -102,6 +102,13 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
   }),
   record({ kind: fc.constantFrom('ping' as const, 'pong' as const), id: numbers }),
   record({ kind: fc.constant('goodbye' as const), reason: fc.string({ maxLength: 20 }) }),
+  record({ kind: fc.constant('bulkWanted' as const) }),
+  record({
+    kind: fc.constant('bulkOffer' as const),
+    port: fc.integer({ min: 1, max: 65_535 }),
+    identity: fc.uint8Array({ minLength: 16, maxLength: 16 }),
+    key: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  }),
 );
 
 const exampleHello: Hello = {
@@ -285,6 +292,27 @@ test('a head whose operations are too large for gossip is sent without them', ()
   };
   const frame = decodeControl(encodeControl({ kind: 'share', share, message }));
   assert.equal(frame, { kind: 'share', share, message: { ...exampleHeadMessage, operations: null } });
+});
+
+test('an offer of a bulk connection has a port, an identity of 16 bytes and a key of 32', () => {
+  const good = { port: 1, identity: new Uint8Array(16), key: new Uint8Array(32) };
+  const decode = (offer: typeof good) =>
+    decodeControl(toBinary(FrameSchema, create(FrameSchema, { kind: { case: 'bulkOffer', value: offer } })));
+  assert.equal(decode(good), { kind: 'bulkOffer', ...good });
+  throwsCode(() => decode({ ...good, port: 0 }), 'malformed');
+  throwsCode(() => decode({ ...good, port: 65_536 }), 'malformed');
+  throwsCode(() => decode({ ...good, identity: new Uint8Array(17) }), 'malformed');
+  throwsCode(() => decode({ ...good, key: new Uint8Array(31) }), 'malformed');
+});
+
+test('the frames of the bulk plane are told by their first byte, and no other frame is', () => {
+  fc.assert(
+    fc.property(frames, (frame) =>
+      assert.is(isBulkSetup(encodeControl(frame)), frame.kind === 'bulkWanted' || frame.kind === 'bulkOffer'),
+    ),
+    { numRuns: 200 },
+  );
+  assert.not(isBulkSetup(new Uint8Array(0)));
 });
 
 test('nobody can send what nobody knows', () => {

@@ -142,6 +142,13 @@ export const exampleControl: readonly ControlFrame[] = [
   { kind: 'pong', id: 1 },
   { kind: 'goodbye', reason: 'stopping' },
   { kind: 'statement', statement: exampleStatementMessage },
+  { kind: 'bulkWanted' },
+  {
+    kind: 'bulkOffer',
+    port: 8875,
+    identity: new Uint8Array(16).fill(1),
+    key: new Uint8Array(32).fill(2),
+  },
 ];
 
 /** One of each kind of bulk frame. */
@@ -164,6 +171,13 @@ export const exampleBulk: readonly BulkFrame[] = [
   { kind: 'answer', answer: { kind: 'missing', id: 8, digest: exampleHead.root } },
   { kind: 'answer', answer: { kind: 'busy', id: 9, retryMs: 250 } },
   { kind: 'answer', answer: { kind: 'done', id: 8 } },
+  {
+    kind: 'packed',
+    id: 8,
+    digest: digestOf(Buffer.from('hello')),
+    blockBytes: 5,
+    bytes: Buffer.from('packed'),
+  },
 ];
 
 function documentOf({ body, signature }: SignedBytes): SignedBytes {

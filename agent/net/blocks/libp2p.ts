@@ -98,7 +98,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     try {
       for await (const frame of framesOf(serving.stream, (bytes) => traffic.received(peer, bytes))) {
         if (servings.get(peer) !== serving) return;
-        if (frame.kind === 'answer') throw wrongWay(frame);
+        if (frame.kind === 'answer' || frame.kind === 'packed') throw wrongWay(frame);
         if (frame.kind === 'cancel') cancelled(peer, serving, frame.id);
         else requested(peer, serving, frame.request);
       }

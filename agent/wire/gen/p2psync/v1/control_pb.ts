@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file p2psync/v1/control.proto.
  */
 export const file_p2psync_v1_control: GenFile = /*@__PURE__*/
-  fileDesc("ChhwMnBzeW5jL3YxL2NvbnRyb2wucHJvdG8SCnAycHN5bmMudjEiygMKBUZyYW1lEiIKBWhlbGxvGAEgASgLMhEucDJwc3luYy52MS5IZWxsb0gAEiYKB3dlbGNvbWUYAiABKAsyEy5wMnBzeW5jLnYxLldlbGNvbWVIABImCgdyZWZ1c2VkGAMgASgLMhMucDJwc3luYy52MS5SZWZ1c2VkSAASKgoFZ3JhbnQYBCABKAsyGS5wMnBzeW5jLnYxLlNoYXJlRG9jdW1lbnRIABIrCgZyb3N0ZXIYBSABKAsyGS5wMnBzeW5jLnYxLlNoYXJlRG9jdW1lbnRIABIqCglpbnRyb2R1Y2UYBiABKAsyFS5wMnBzeW5jLnYxLkludHJvZHVjZUgAEikKBXNoYXJlGAcgASgLMhgucDJwc3luYy52MS5TaGFyZU1lc3NhZ2VIABIgCgRwaW5nGAggASgLMhAucDJwc3luYy52MS5QaW5nSAASIAoEcG9uZxgJIAEoCzIQLnAycHN5bmMudjEuUG9uZ0gAEiYKB2dvb2RieWUYCiABKAsyEy5wMnBzeW5jLnYxLkdvb2RieWVIABIpCglzdGF0ZW1lbnQYCyABKAsyFC5wMnBzeW5jLnYxLkRvY3VtZW50SABCBgoEa2luZCJ5CgVIZWxsbxIQCghwcm90b2NvbBgBIAEoDRIVCg1hZ2VudF92ZXJzaW9uGAIgASgJEgwKBG5hbWUYAyABKAkSEQoJYWRkcmVzc2VzGAQgAygJEiYKBnNoYXJlcxgFIAMoCzIWLnAycHN5bmMudjEuU2hhcmVIZWxsbyJdCgpTaGFyZUhlbGxvEg0KBXNoYXJlGAEgASgMEhMKC2NlcnRpZmljYXRlGAIgASgMEhYKDnJvc3Rlcl92ZXJzaW9uGAMgASgEEhMKC2dyYW50X2Vwb2NoGAQgASgEIjMKB1dlbGNvbWUSKAoGc2hhcmVzGAEgAygLMhgucDJwc3luYy52MS5TaGFyZVdlbGNvbWUiSgoMU2hhcmVXZWxjb21lEg0KBXNoYXJlGAEgASgMEhYKDnJvc3Rlcl92ZXJzaW9uGAIgASgEEhMKC2dyYW50X2Vwb2NoGAMgASgEIk0KB1JlZnVzZWQSDQoFc2hhcmUYASABKAwSJQoEY29kZRgCIAEoDjIXLnAycHN5bmMudjEuUmVmdXNhbENvZGUSDAoEdGV4dBgDIAEoCSJGCg1TaGFyZURvY3VtZW50Eg0KBXNoYXJlGAEgASgMEiYKCGRvY3VtZW50GAIgASgLMhQucDJwc3luYy52MS5Eb2N1bWVudCJCCglJbnRyb2R1Y2USDQoFc2hhcmUYASABKAwSEwoLY2VydGlmaWNhdGUYAiABKAwSEQoJYWRkcmVzc2VzGAMgAygJIr8BCgxTaGFyZU1lc3NhZ2USDQoFc2hhcmUYASABKAwSJwoEaGVhZBgCIAEoCzIXLnAycHN5bmMudjEuSGVhZE1lc3NhZ2VIABIkCgZzdGF0dXMYAyABKAsyEi5wMnBzeW5jLnYxLlN0YXR1c0gAEiAKBGhhdmUYBCABKAsyEC5wMnBzeW5jLnYxLkhhdmVIABIkCgZwYXVzZWQYBSABKAsyEi5wMnBzeW5jLnYxLlBhdXNlZEgAQgkKB21lc3NhZ2UiaQoGU3RhdHVzEiQKB2FwcGxpZWQYASABKAsyEy5wMnBzeW5jLnYxLlZlcnNpb24SIQoEaGVhZBgCIAEoCzITLnAycHN5bmMudjEuVmVyc2lvbhIWCg5yb3N0ZXJfdmVyc2lvbhgDIAEoBCIXCgRIYXZlEg8KB2RpZ2VzdHMYASABKAwiGAoGUGF1c2VkEg4KBnBhdXNlZBgBIAEoCCISCgRQaW5nEgoKAmlkGAEgASgEIhIKBFBvbmcSCgoCaWQYASABKAQiGQoHR29vZGJ5ZRIOCgZyZWFzb24YASABKAkquwIKC1JlZnVzYWxDb2RlEhwKGFJFRlVTQUxfQ09ERV9VTlNQRUNJRklFRBAAEh0KGVJFRlVTQUxfQ09ERV9OT1RfQV9NRU1CRVIQARIYChRSRUZVU0FMX0NPREVfUkVWT0tFRBACEhgKFFJFRlVTQUxfQ09ERV9FWFBJUkVEEAMSHwobUkVGVVNBTF9DT0RFX0JBRF9JTlZJVEFUSU9OEAQSHgoaUkVGVVNBTF9DT0RFX0JBRF9TSUdOQVRVUkUQBRIZChVSRUZVU0FMX0NPREVfQ09ORkxJQ1QQBhIfChtSRUZVU0FMX0NPREVfTElNSVRfRVhDRUVERUQQBxIiCh5SRUZVU0FMX0NPREVfUFJPVE9DT0xfTUlTTUFUQ0gQCBIaChZSRUZVU0FMX0NPREVfTk9UX0ZPVU5EEAliBnByb3RvMw", [file_p2psync_v1_document, file_p2psync_v1_head]);
+  fileDesc("ChhwMnBzeW5jL3YxL2NvbnRyb2wucHJvdG8SCnAycHN5bmMudjEipgQKBUZyYW1lEiIKBWhlbGxvGAEgASgLMhEucDJwc3luYy52MS5IZWxsb0gAEiYKB3dlbGNvbWUYAiABKAsyEy5wMnBzeW5jLnYxLldlbGNvbWVIABImCgdyZWZ1c2VkGAMgASgLMhMucDJwc3luYy52MS5SZWZ1c2VkSAASKgoFZ3JhbnQYBCABKAsyGS5wMnBzeW5jLnYxLlNoYXJlRG9jdW1lbnRIABIrCgZyb3N0ZXIYBSABKAsyGS5wMnBzeW5jLnYxLlNoYXJlRG9jdW1lbnRIABIqCglpbnRyb2R1Y2UYBiABKAsyFS5wMnBzeW5jLnYxLkludHJvZHVjZUgAEikKBXNoYXJlGAcgASgLMhgucDJwc3luYy52MS5TaGFyZU1lc3NhZ2VIABIgCgRwaW5nGAggASgLMhAucDJwc3luYy52MS5QaW5nSAASIAoEcG9uZxgJIAEoCzIQLnAycHN5bmMudjEuUG9uZ0gAEiYKB2dvb2RieWUYCiABKAsyEy5wMnBzeW5jLnYxLkdvb2RieWVIABIpCglzdGF0ZW1lbnQYCyABKAsyFC5wMnBzeW5jLnYxLkRvY3VtZW50SAASLQoLYnVsa193YW50ZWQYDCABKAsyFi5wMnBzeW5jLnYxLkJ1bGtXYW50ZWRIABIrCgpidWxrX29mZmVyGA0gASgLMhUucDJwc3luYy52MS5CdWxrT2ZmZXJIAEIGCgRraW5kInkKBUhlbGxvEhAKCHByb3RvY29sGAEgASgNEhUKDWFnZW50X3ZlcnNpb24YAiABKAkSDAoEbmFtZRgDIAEoCRIRCglhZGRyZXNzZXMYBCADKAkSJgoGc2hhcmVzGAUgAygLMhYucDJwc3luYy52MS5TaGFyZUhlbGxvIl0KClNoYXJlSGVsbG8SDQoFc2hhcmUYASABKAwSEwoLY2VydGlmaWNhdGUYAiABKAwSFgoOcm9zdGVyX3ZlcnNpb24YAyABKAQSEwoLZ3JhbnRfZXBvY2gYBCABKAQiMwoHV2VsY29tZRIoCgZzaGFyZXMYASADKAsyGC5wMnBzeW5jLnYxLlNoYXJlV2VsY29tZSJKCgxTaGFyZVdlbGNvbWUSDQoFc2hhcmUYASABKAwSFgoOcm9zdGVyX3ZlcnNpb24YAiABKAQSEwoLZ3JhbnRfZXBvY2gYAyABKAQiTQoHUmVmdXNlZBINCgVzaGFyZRgBIAEoDBIlCgRjb2RlGAIgASgOMhcucDJwc3luYy52MS5SZWZ1c2FsQ29kZRIMCgR0ZXh0GAMgASgJIkYKDVNoYXJlRG9jdW1lbnQSDQoFc2hhcmUYASABKAwSJgoIZG9jdW1lbnQYAiABKAsyFC5wMnBzeW5jLnYxLkRvY3VtZW50IkIKCUludHJvZHVjZRINCgVzaGFyZRgBIAEoDBITCgtjZXJ0aWZpY2F0ZRgCIAEoDBIRCglhZGRyZXNzZXMYAyADKAkivwEKDFNoYXJlTWVzc2FnZRINCgVzaGFyZRgBIAEoDBInCgRoZWFkGAIgASgLMhcucDJwc3luYy52MS5IZWFkTWVzc2FnZUgAEiQKBnN0YXR1cxgDIAEoCzISLnAycHN5bmMudjEuU3RhdHVzSAASIAoEaGF2ZRgEIAEoCzIQLnAycHN5bmMudjEuSGF2ZUgAEiQKBnBhdXNlZBgFIAEoCzISLnAycHN5bmMudjEuUGF1c2VkSABCCQoHbWVzc2FnZSJpCgZTdGF0dXMSJAoHYXBwbGllZBgBIAEoCzITLnAycHN5bmMudjEuVmVyc2lvbhIhCgRoZWFkGAIgASgLMhMucDJwc3luYy52MS5WZXJzaW9uEhYKDnJvc3Rlcl92ZXJzaW9uGAMgASgEIhcKBEhhdmUSDwoHZGlnZXN0cxgBIAEoDCIYCgZQYXVzZWQSDgoGcGF1c2VkGAEgASgIIhIKBFBpbmcSCgoCaWQYASABKAQiEgoEUG9uZxIKCgJpZBgBIAEoBCIZCgdHb29kYnllEg4KBnJlYXNvbhgBIAEoCSIMCgpCdWxrV2FudGVkIjgKCUJ1bGtPZmZlchIMCgRwb3J0GAEgASgNEhAKCGlkZW50aXR5GAIgASgMEgsKA2tleRgDIAEoDCq7AgoLUmVmdXNhbENvZGUSHAoYUkVGVVNBTF9DT0RFX1VOU1BFQ0lGSUVEEAASHQoZUkVGVVNBTF9DT0RFX05PVF9BX01FTUJFUhABEhgKFFJFRlVTQUxfQ09ERV9SRVZPS0VEEAISGAoUUkVGVVNBTF9DT0RFX0VYUElSRUQQAxIfChtSRUZVU0FMX0NPREVfQkFEX0lOVklUQVRJT04QBBIeChpSRUZVU0FMX0NPREVfQkFEX1NJR05BVFVSRRAFEhkKFVJFRlVTQUxfQ09ERV9DT05GTElDVBAGEh8KG1JFRlVTQUxfQ09ERV9MSU1JVF9FWENFRURFRBAHEiIKHlJFRlVTQUxfQ09ERV9QUk9UT0NPTF9NSVNNQVRDSBAIEhoKFlJFRlVTQUxfQ09ERV9OT1RfRk9VTkQQCWIGcHJvdG8z", [file_p2psync_v1_document, file_p2psync_v1_head]);
 
 /**
  * One message on the control stream. Exactly one field; a receiver passes over a kind that it does not know.
@@ -93,6 +93,18 @@ export type Frame = Message<"p2psync.v1.Frame"> & {
      */
     value: Document;
     case: "statement";
+  } | {
+    /**
+     * @generated from field: p2psync.v1.BulkWanted bulk_wanted = 12;
+     */
+    value: BulkWanted;
+    case: "bulkWanted";
+  } | {
+    /**
+     * @generated from field: p2psync.v1.BulkOffer bulk_offer = 13;
+     */
+    value: BulkOffer;
+    case: "bulkOffer";
   } | { case: undefined; value?: undefined };
 };
 
@@ -463,6 +475,52 @@ export type Goodbye = Message<"p2psync.v1.Goodbye"> & {
  */
 export const GoodbyeSchema: GenMessage<Goodbye> = /*@__PURE__*/
   messageDesc(file_p2psync_v1_control, 14);
+
+/**
+ * The sender wants to ask for blocks over a TLS connection of its own, and has none.
+ *
+ * @generated from message p2psync.v1.BulkWanted
+ */
+export type BulkWanted = Message<"p2psync.v1.BulkWanted"> & {
+};
+
+/**
+ * Describes the message p2psync.v1.BulkWanted.
+ * Use `create(BulkWantedSchema)` to create a new message.
+ */
+export const BulkWantedSchema: GenMessage<BulkWanted> = /*@__PURE__*/
+  messageDesc(file_p2psync_v1_control, 15);
+
+/**
+ * Answer to BulkWanted: where to connect to, and the key that is good for one connection, soon.
+ *
+ * @generated from message p2psync.v1.BulkOffer
+ */
+export type BulkOffer = Message<"p2psync.v1.BulkOffer"> & {
+  /**
+   * @generated from field: uint32 port = 1;
+   */
+  port: number;
+
+  /**
+   * External PSK of TLS 1.3: 16 bytes of identity (sent as 32 hex digits), 32 bytes of key.
+   *
+   * @generated from field: bytes identity = 2;
+   */
+  identity: Uint8Array;
+
+  /**
+   * @generated from field: bytes key = 3;
+   */
+  key: Uint8Array;
+};
+
+/**
+ * Describes the message p2psync.v1.BulkOffer.
+ * Use `create(BulkOfferSchema)` to create a new message.
+ */
+export const BulkOfferSchema: GenMessage<BulkOffer> = /*@__PURE__*/
+  messageDesc(file_p2psync_v1_control, 16);
 
 /**
  * @generated from enum p2psync.v1.RefusalCode
