@@ -49,7 +49,7 @@ export type Control = {
 type Link = { readonly connection: Connection; readonly stream: Stream; readonly stamp: number };
 type Opening = { readonly connection: Connection };
 
-/** A dial whose connection closes waits this long for another one's control stream, and for word that there is one, ms. */
+/** A dial whose connection closes waits this long for another's control stream, and for word that there is one, ms. */
 const electedGraceMs = 2_000;
 const closedGraceMs = 100;
 

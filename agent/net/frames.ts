@@ -19,7 +19,10 @@ export function encodeFrame(payload: Bytes, frameBytesMax: number): Bytes {
 }
 
 export type FrameSplitter = {
-  /** @returns the frames that these bytes complete; each is its own memory. @throws {P2psyncError} limit-exceeded, malformed. */
+  /**
+   * @returns the frames that these bytes complete; each is its own memory.
+   * @throws {P2psyncError} limit-exceeded, malformed.
+   */
   push(bytes: Bytes): Bytes[];
 };
 

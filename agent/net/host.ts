@@ -37,9 +37,15 @@ export type Connected = { readonly peer: PeerId; readonly direction: Direction; 
 
 export type NoteFields = Readonly<Record<string, string | number>>;
 
-/** What the host calls, also from inside calls to it (`expel` says `disconnected`): handlers only note and enqueue, and never throw. */
+/**
+ * What the host calls, also from inside calls to it (`expel` says `disconnected`): handlers only note and enqueue,
+ * and never throw.
+ */
 export type HostHandlers = {
-  /** First point where an identity is proven: false refuses. `address` is `IP:PORT`. Strangers may be let in to say hello (see `admit`). */
+  /**
+   * First point where an identity is proven: false refuses. `address` is `IP:PORT`. Strangers may be let in to say
+   * hello (see `admit`).
+   */
   allow(peer: PeerId, address: string, direction: Direction): boolean;
   /** Before any handshake, inbound and outbound: allow and deny lists. */
   allowAddress(address: string): boolean;
@@ -50,7 +56,10 @@ export type HostHandlers = {
   /** One frame, at most `controlFrameBytesMax`, in order; adopted by the handler. */
   control(peer: PeerId, frame: Bytes): void;
   blockRequest(peer: PeerId, request: SharedRequest): void;
-  /** Nothing more of this request is wanted: the peer says so, or its stream is gone. What is still answered is dropped or refused. */
+  /**
+   * Nothing more of this request is wanted: the peer says so, or its stream is gone. What is still answered is dropped
+   * or refused.
+   */
   blockCancelled?(peer: PeerId, id: number): void;
   /** A returned promise is back-pressure: the next answer of that peer waits for it. */
   blockAnswer(peer: PeerId, answer: BlockAnswer): void | Promise<void>;
@@ -76,8 +85,10 @@ export type Host = {
   /** Multiaddrs with /p2p/, announced ones first. */
   addresses(): readonly string[];
   /**
-   * Multiaddrs or HOST:PORT, tried in order. Resolves when the control stream is usable; at once for a peer that is connected.
-   * @throws {P2psyncError} unreachable-peer, cancelled, not-a-member (refused by `allow` or `allowAddress`), config (no such address).
+   * Multiaddrs or HOST:PORT, tried in order. Resolves when the control stream is usable; at once for a peer that is
+   * connected.
+   * @throws {P2psyncError} unreachable-peer, cancelled, not-a-member (refused by `allow` or `allowAddress`), config (not
+   * an address).
    */
   dial(
     addresses: readonly string[],
@@ -91,7 +102,10 @@ export type Host = {
   admit(peer: PeerId): void;
   /** Takes admission back and closes every connection of the peer at once. */
   expel(peer: PeerId): void;
-  /** False: not connected, or it has not read for so long that its queue is full (then it is disconnected, with a note). */
+  /**
+   * False: not connected, or it has not read for so long that its queue is full (then it is disconnected, with a note).
+   * @throws {P2psyncError} limit-exceeded, above `controlFrameBytesMax`.
+   */
   send(peer: PeerId, frame: Bytes): boolean;
   joinTopic(topic: string, handlers: TopicHandlers): void;
   leaveTopic(topic: string): void;

@@ -51,7 +51,7 @@ function guard(connection: Connection): void {
   });
 }
 
-/** Walks the frames of a yamux byte stream. @returns a function that gives the longest data frame announced in the bytes it is fed. */
+/** Walks a yamux byte stream. @returns a function that gives the longest data frame announced in the bytes it is fed. */
 export function createHeaderCheck(): (bytes: Bytes) => number {
   const header = new Uint8Array(headerBytes);
   const view = new DataView(header.buffer);

@@ -14,7 +14,10 @@ export type Strangers = {
   /** @returns false where it was admitted before. */
   admit(peer: PeerId): boolean;
   expel(peer: PeerId): void;
-  /** Takes a place for an inbound connection; null where there is none left. Give it back when the connection closes or its peer is admitted. */
+  /**
+   * Takes a place for an inbound connection; null where there is none left. Give it back when the connection closes or
+   * its peer is admitted.
+   */
   takePlace(address: string): (() => void) | null;
   placesTaken(): number;
   /** Keeps a stream, paused, until `release`; of one protocol and peer the newest. */

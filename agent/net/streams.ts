@@ -10,7 +10,10 @@ import { bulkQueueBytesMax, controlOpenMs, pullBytesMax } from '../base/limits.t
 export type Chunk = StreamMessageEvent['data'];
 
 export type PullReader = {
-  /** Null after the peer closed its end. One read at a time. @throws {P2psyncError} unreachable-peer: reset, or ended without being closed. */
+  /**
+   * Null after the peer closed its end. One read at a time.
+   * @throws {P2psyncError} unreachable-peer: reset, or ended without being closed.
+   */
   read(): Promise<Chunk | null>;
 };
 
@@ -107,9 +110,7 @@ export async function untilWritable(stream: Stream): Promise<void> {
       stream.removeEventListener('drain', drained);
       stream.removeEventListener('close', closed);
     }
-    // `drain` wakes every stream of the connection, also those whose window is shut: let the stream's own turn run, then look again.
-    await null;
-    await null;
+    // `drain` wakes every stream of the connection, also those whose window is shut: look again.
   }
   if (stream.writeStatus !== 'writable') throw gone(undefined);
 }

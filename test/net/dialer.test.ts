@@ -23,21 +23,22 @@ async function startAgent(
   const changed = () => {
     for (const wake of waiting) wake();
   };
-  let dialer: Dialer | undefined;
+  const joined: { dialer?: Dialer } = {};
   const handlers: Partial<HostHandlers> = {
     connected(connected) {
       linked.add(connected.peer);
-      dialer?.connected(connected);
+      joined.dialer?.connected(connected);
       changed();
     },
     disconnected(peer) {
       linked.delete(peer);
-      dialer?.disconnected(peer);
+      joined.dialer?.disconnected(peer);
       changed();
     },
   };
   const host = await startTestHost({ listen: [listen], ...(seed === undefined ? {} : { seed }) }, handlers);
-  dialer = createDialer(host, { bootstrap, note: () => {} });
+  const dialer = createDialer(host, { bootstrap, note: () => {} });
+  joined.dialer = dialer;
   return {
     host,
     dialer,
@@ -94,7 +95,7 @@ test('close ends a dial in progress', async () => {
     dial: (_addresses: readonly string[], { signal }: { readonly signal: AbortSignal }) => {
       dials.push(signal);
       return new Promise<PeerId>((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason));
+        signal.addEventListener('abort', () => reject(new Error('aborted')));
       });
     },
   };

@@ -32,7 +32,7 @@ function listen(host: TestHost, judge: (bytes: Uint8Array) => Verdict = () => 'a
     async until(text: string): Promise<void> {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       const timer = setTimeout(
-        () => reject(new Error(`did not hear ${text}, only ${[...heard.keys()]}`)),
+        () => reject(new Error(`did not hear ${text}, only ${[...heard.keys()].join(', ')}`)),
         8_000,
       );
       const check = () => heard.has(text) && resolve();

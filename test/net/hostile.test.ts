@@ -150,7 +150,10 @@ test('streams beyond the bound of a connection are reset', async () => {
     await openControl(bare, bo);
     const [connection] = bare.node.getConnections();
     const opened = await Promise.allSettled(
-      Array.from({ length: 3 * streamsPerConnectionMax }, () => connection?.newStream('/p2psync/nothing/1')),
+      Array.from(
+        { length: 3 * streamsPerConnectionMax },
+        async () => await connection?.newStream('/p2psync/nothing/1'),
+      ),
     );
     assert.ok(opened.every((outcome) => outcome.status === 'rejected'));
     await bare.node.stop();
@@ -169,7 +172,7 @@ test('strangers get a place each until there is none, and the next is refused', 
     const [first] = bares;
     if (first !== undefined) bo.admit(first.peer);
     await openControl(late, bo);
-    await Promise.all([...bares, late].map((bare) => bare.node.stop()));
+    await Promise.all([...bares, late].map(async (bare) => await bare.node.stop()));
   });
 });
 

@@ -176,7 +176,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   };
 }
 
-/** One answer after the other, each when the stream takes it. @returns bytes written: 0 where it is not wanted any more. */
+/** One answer after the other, each when the stream takes it. @returns bytes written: 0 where no longer wanted. */
 function inTurn(serving: Serving, answer: BlockAnswer, wanted: () => boolean): Promise<number> {
   const sent = serving.turn.then(async () => {
     await untilWritable(serving.stream);

@@ -8,7 +8,10 @@ import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
  */
 export interface BlockTransport {
   readonly kind: 'libp2p';
-  /** Ids are chosen by the requester and must not be reused while one is open. Answers come in the order of requests' serving, not of asking. */
+  /**
+   * Ids are chosen by the requester and not used again while open; an id that starts anew with the process may meet an
+   * answer to its predecessor, which names another digest. Answers come in the order of serving, not of asking.
+   */
   request(peer: PeerId, request: SharedRequest): void;
   /** Nothing more is wanted for this request; answers that are on their way may still come. */
   cancel(peer: PeerId, id: number): void;
