@@ -43,7 +43,7 @@ export type ShareStore = {
   children(directory: DirectoryPath): readonly string[];
   /** Everything recorded below the directory, in byte order of path (those over 1,900 bytes by their first 1,900); may be read while the store is written. */
   below(directory: DirectoryPath): Iterable<readonly [SharePath, PathRecord]>;
-  /** Recorded paths of this inode, of files with more than one name. */
+  /** Recorded files of this inode, also those that had no other name when they were recorded. */
   linkGroup(ino: bigint): readonly SharePath[];
   state(key: string): Bytes | undefined;
   /**

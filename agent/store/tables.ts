@@ -19,7 +19,7 @@ export type Tables = {
   readonly files: Table;
   /** digest → every place of the block (several values a key): a copy that is gone does not hide the others. */
   readonly locations: Table;
-  /** inode ‖ file number → nothing: names of files that have several. */
+  /** inode ‖ file number → nothing. */
   readonly inodes: Table;
   /** name → small document. */
   readonly documents: Table;

@@ -63,7 +63,7 @@ function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbe
   }
   if (fileId !== 0) {
     if (old === null || old.fileId !== fileId) tables.files.putSync(fileKey(fileId), utf8(path));
-    noteLinks(tables, { old: old?.fileId === fileId ? old.record : null, record, fileId });
+    noteInode(tables, { old: old?.fileId === fileId ? old.record : null, record, fileId });
   }
   const stored: StoredRecord = { record, fileId, path: whole ? null : path };
   tables.paths.putSync(key, encodeRecord(stored));
@@ -175,12 +175,11 @@ function forgetFile(tables: Tables, { fileId, record }: StoredRecord): void {
 
 const nothing = Buffer.of(0);
 
-type Links = { readonly old: PathRecord | null; readonly record: PathRecord; readonly fileId: FileId };
+type Inode = { readonly old: PathRecord | null; readonly record: PathRecord; readonly fileId: FileId };
 
-function noteLinks(tables: Tables, { old, record, fileId }: Links): void {
-  const wasLinked = old !== null && old.stat.nlink > 1;
-  const isLinked = record.stat.nlink > 1;
-  if (wasLinked && isLinked && old.stat.ino === record.stat.ino) return;
-  if (wasLinked) tables.inodes.removeSync(inodeKey(old.stat.ino, fileId));
-  if (isLinked) tables.inodes.putSync(inodeKey(record.stat.ino, fileId), nothing);
+/** Also of files with one name: a second one is made without a word about the first. */
+function noteInode(tables: Tables, { old, record, fileId }: Inode): void {
+  if (old !== null && old.stat.ino === record.stat.ino) return;
+  if (old !== null) tables.inodes.removeSync(inodeKey(old.stat.ino, fileId));
+  tables.inodes.putSync(inodeKey(record.stat.ino, fileId), nothing);
 }

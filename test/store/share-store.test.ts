@@ -237,7 +237,7 @@ test('a failed batch does not take its neighbours with it', async () => {
   });
 });
 
-test('names of one inode are a group while there are several', async () => {
+test('files of one inode are a group, also those that were alone when they were recorded', async () => {
   await withStore(async (store) => {
     const linked = (ino: bigint, nlink: number) => fileRecord(contentOf(['x']), { ino, nlink });
     await store.write({
@@ -249,11 +249,19 @@ test('names of one inode are a group while there are several', async () => {
       ],
     });
     assert.equal(store.linkGroup(5n), ['a', 'b']);
-    assert.equal(store.linkGroup(6n), []);
+    assert.equal(store.linkGroup(6n), ['c']);
     assert.equal(store.linkGroup(7n), ['d']);
-    await store.write({ index: [edit('a', linked(8n, 2)), edit('b', linked(5n, 1)), edit('d', null)] });
+    await store.write({
+      index: [
+        edit('a', linked(8n, 2)),
+        edit('b', linked(5n, 1)),
+        edit('c', directoryRecord()),
+        edit('d', null),
+      ],
+    });
     for (const [ino, paths] of [
-      [5n, []],
+      [5n, ['b']],
+      [6n, []],
       [7n, []],
       [8n, ['a']],
     ] as const) {
