@@ -56,8 +56,9 @@ export type Requests = {
 
 /** Assumed before anything was measured, bytes a millisecond: a slow line, so that a slow line is no offence. */
 const unknownBytesPerMs = 32;
-/** Shortest patience, ms. */
-const patienceMinMs = 500;
+/** Shortest patience, ms, and how many times the usual: hedging is for haste, this is for neighbours that are gone. */
+const patienceMinMs = 2000;
+const patienceTimes = 6;
 /** Patience on top where nothing was ever measured, ms: the server's queue may be long. */
 const patienceUnknownMs = 5000;
 /** How many of the last requests a percentile is taken over. */
@@ -80,7 +81,7 @@ export function createRequests(): Requests {
   function patienceMs(neighbour: Neighbour | undefined, bytes: number): number {
     const rate = neighbour?.bytesPerMs ?? 0;
     if (rate === 0) return patienceUnknownMs + bytes / unknownBytesPerMs;
-    return patienceMinMs + (4 * bytes) / rate;
+    return patienceMinMs + (patienceTimes * bytes) / rate;
   }
 
   function unlist(digest: Digest, request: InFlight): void {
