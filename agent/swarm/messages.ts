@@ -53,8 +53,15 @@ export type BlockRequest = {
 export type SharedRequest = BlockRequest & { readonly share: ShareId };
 
 export type BlockAnswer =
-  /** One of the asked digests; the bytes are not yet checked. Answers come in the order asked, each once. */
-  | { readonly kind: 'block'; readonly id: number; readonly digest: Digest; readonly bytes: Bytes }
+  /** One of the asked digests; the bytes are checked where it says `verified`. Answers come in the order asked, each once. */
+  | {
+      readonly kind: 'block';
+      readonly id: number;
+      readonly digest: Digest;
+      readonly bytes: Bytes;
+      /** Set by the receiving network, which hashed them; never said on the wire. */
+      readonly verified?: true;
+    }
   /** Not here (any more). */
   | { readonly kind: 'missing'; readonly id: number; readonly digest: Digest }
   /** Nothing of this request will be served; ask again after `retryMs`. */

@@ -84,7 +84,8 @@ export function createPicker(options: {
 
   function mayAsk(neighbour: Neighbour, want: Want): boolean {
     if (want.refusals?.includes(neighbour.peer)) return false;
-    if (requests.asking(want.digest).some((request) => request.peer === neighbour.peer)) return false;
+    if (requests.asking(want.plane, want.digest).some((request) => request.peer === neighbour.peer))
+      return false;
     return claims(neighbour, want) || (!anyComplete && isLikely(neighbour, want));
   }
 

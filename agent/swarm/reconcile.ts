@@ -97,7 +97,7 @@ export function createReconcile(options: {
       to: root,
       also: entriesAlso,
       missing(missing) {
-        if (missing.file !== null && !schedule.isWanted(missing.digest)) {
+        if (missing.file !== null && !schedule.isWanted(missing.plane, missing.digest)) {
           if (missing.file.left === 0) pendingFiles += 1;
           missing.file.left += 1;
         }

@@ -37,7 +37,7 @@ export type Requests = {
   /** Its deadline passed: it no longer counts, and is given `patienceMs` more to end. */
   makeLate(request: InFlight, nowMs: number): void;
   /** How many requests hold this digest. */
-  asking(digest: Digest): readonly InFlight[];
+  asking(plane: Plane, digest: Digest): readonly InFlight[];
   /** This digest of the request is answered. */
   answered(request: InFlight, digest: Digest, nowMs: number, neighbour: Neighbour | undefined): void;
   /** A request that delivered everything: what its time says about the neighbour and the swarm. */
@@ -69,7 +69,7 @@ const hedgeUnknownMs = { page: 400, block: 1500 };
 export function createRequests(): Requests {
   // Changes while running.
   const inFlight = new Map<number, InFlight>();
-  const byDigest = new Map<Digest, InFlight[]>();
+  const byDigest = { page: new Map<Digest, InFlight[]>(), block: new Map<Digest, InFlight[]>() };
   const took = { page: [] as number[], block: [] as number[] };
   let lastId = 0;
   let lateCount = 0;
@@ -85,11 +85,11 @@ export function createRequests(): Requests {
   }
 
   function unlist(digest: Digest, request: InFlight): void {
-    const list = byDigest.get(digest);
+    const list = byDigest[request.plane].get(digest);
     if (list === undefined) return;
     const index = list.indexOf(request);
     if (index >= 0) list.splice(index, 1);
-    if (list.length === 0) byDigest.delete(digest);
+    if (list.length === 0) byDigest[request.plane].delete(digest);
   }
 
   return {
@@ -105,8 +105,8 @@ export function createRequests(): Requests {
       };
       inFlight.set(request.id, request);
       for (const digest of digests) {
-        const list = byDigest.get(digest);
-        if (list === undefined) byDigest.set(digest, [request]);
+        const list = byDigest[plane].get(digest);
+        if (list === undefined) byDigest[plane].set(digest, [request]);
         else list.push(request);
       }
       neighbour.inFlight += 1;
@@ -128,7 +128,7 @@ export function createRequests(): Requests {
       lateCount += 1;
       request.deadlineMs = nowMs + 2 * (request.deadlineMs - request.sentMs);
     },
-    asking: (digest) => byDigest.get(digest) ?? [],
+    asking: (plane, digest) => byDigest[plane].get(digest) ?? [],
     answered(request, digest, nowMs, neighbour) {
       request.left.delete(digest);
       unlist(digest, request);

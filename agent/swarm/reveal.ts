@@ -247,7 +247,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
       const waitMs = bytesPerMs === 0 ? patienceUnknownMs : patienceMs + 3 * runMs * (shown.size + 1);
       effects.push(...release(waitMs, nowMs));
       if (queueAt >= queue.length && shown.size === 0) finish();
-      if (shown.size > 0) nextMs = askedMs + idleMs;
+      if (shown.size > 0 && isIdle) nextMs = askedMs + idleMs;
       for (const unit of shown) nextMs = Math.min(nextMs, unit.shownMs + waitMs);
       const gatheredMs = joinedMs + gatherMs;
       if (neighbours.count() < revealNeighboursMin && gatheredMs > nowMs)

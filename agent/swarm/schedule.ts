@@ -24,7 +24,7 @@ export type Schedule = {
   /** What is wanted from now on leads to this tree; forgets all wants, keeps what is in flight and who has what. */
   aim(aim: Aim, nowMs: number): void;
   want(missing: Missing): void;
-  isWanted(digest: Digest): boolean;
+  isWanted(plane: Plane, digest: Digest): boolean;
   /** This neighbour's applied version changed. */
   moved(peer: PeerId): void;
   /** Wants not yet stored. */
@@ -77,15 +77,15 @@ export function createSchedule(options: {
   let hedgedBytes = 0;
   let stuckSinceMs = 0;
 
-  function reopen(digest: Digest): void {
-    const want = wants.get(digest);
+  function reopen(plane: Plane, digest: Digest): void {
+    const want = wants.get(plane, digest);
     if (want === undefined) return;
-    if (requests.asking(digest).every((request) => request.late)) wants.open(want);
+    if (requests.asking(plane, digest).every((request) => request.late)) wants.open(want);
   }
 
   function end(request: InFlight): void {
     requests.end(request, neighbours.get(request.peer));
-    for (const digest of request.left) reopen(digest);
+    for (const digest of request.left) reopen(request.plane, digest);
   }
 
   function ask(neighbour: Neighbour, picked: readonly Want[], nowMs: number): Effect {
@@ -110,8 +110,8 @@ export function createSchedule(options: {
     }
     const rest: Want[] = [];
     for (const digest of request.left) {
-      const want = wants.get(digest);
-      if (want !== undefined && requests.asking(digest).length < 2) rest.push(want);
+      const want = wants.get(request.plane, digest);
+      if (want !== undefined && requests.asking(request.plane, digest).length < 2) rest.push(want);
     }
     const other = picker.otherFor(rest, nowMs);
     if (other === undefined) return [];
@@ -131,7 +131,7 @@ export function createSchedule(options: {
         continue;
       }
       requests.makeLate(request, nowMs);
-      for (const digest of request.left) reopen(digest);
+      for (const digest of request.left) reopen(request.plane, digest);
       const neighbour = neighbours.get(peer);
       if (neighbour !== undefined) {
         neighbour.inFlightMax = 1;
@@ -163,19 +163,20 @@ export function createSchedule(options: {
       hedgedBytes = 0;
     },
     want(missing) {
-      const known = wants.get(missing.digest);
-      if (known !== undefined) return;
+      const { plane, digest } = missing;
+      if (wants.get(plane, digest) !== undefined) return;
       const want = wants.add(missing);
-      if (requests.asking(missing.digest).every((request) => request.late)) wants.open(want);
+      if (requests.asking(plane, digest).every((request) => request.late)) wants.open(want);
     },
-    isWanted: (digest) => wants.get(digest) !== undefined,
+    isWanted: (plane, digest) => wants.get(plane, digest) !== undefined,
     count: () => wants.count(),
     pendingBytes: () => wants.bytes(),
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
     announced(peer, digests) {
       for (const digest of digests) {
-        if (wants.get(digest) !== undefined || !isHere(options.library, digest)) wants.hold(peer, digest);
+        const isWanted = wants.get('block', digest) !== undefined || wants.get('page', digest) !== undefined;
+        if (isWanted || !isHere(options.library, digest)) wants.hold(peer, digest);
       }
     },
     moved: (peer) => wants.forgive(peer),
@@ -184,6 +185,7 @@ export function createSchedule(options: {
       const effects: Effect[] = [];
       const neighbour = neighbours.get(peer);
       const request = requests.get(peer, id);
+      const plane = request?.plane ?? (wants.get('block', digest) === undefined ? 'page' : 'block');
       if (request !== undefined) {
         requests.answered(request, digest, nowMs, neighbour);
         if (request.left.size === 0) {
@@ -192,14 +194,14 @@ export function createSchedule(options: {
           requests.end(request, neighbour);
         }
       }
-      for (const other of [...requests.asking(digest)]) {
+      for (const other of [...requests.asking(plane, digest)]) {
         requests.answered(other, digest, nowMs, neighbours.get(other.peer));
         if (other.left.size > 0) continue;
         requests.end(other, neighbours.get(other.peer));
         effects.push({ kind: 'cancel', peer: other.peer, id: other.id });
       }
       const holders = [...wants.holdersOf(digest), peer];
-      const want = wants.settle(digest);
+      const want = wants.settle(plane, digest);
       if (want === undefined) duplicateBytes += bytes;
       else {
         storedBytes += want.bytes;
@@ -213,14 +215,14 @@ export function createSchedule(options: {
       if (request === undefined || !request.left.has(digest)) return [];
       const neighbour = neighbours.get(peer);
       requests.answered(request, digest, nowMs, neighbour);
-      const want = wants.get(digest);
+      const want = wants.get(request.plane, digest);
       let effects: readonly Effect[] = [];
       if (want !== undefined) {
         if (neighbour !== undefined && picker.claims(neighbour, want)) {
           effects = neighbours.strike({ peer, strikes: 1, reason: 'lacks what it announced', nowMs });
         }
         wants.refuse(peer, want);
-        reopen(digest);
+        reopen(request.plane, digest);
       }
       if (request.left.size === 0) requests.end(request, neighbour);
       return effects;
@@ -251,7 +253,7 @@ export function createSchedule(options: {
       if (failed && neighbour !== undefined) neighbour.coolUntilMs = nowMs + (0.5 + random()) * brokenCoolMs;
       if (!failed) {
         for (const digest of request.left) {
-          const want = wants.get(digest);
+          const want = wants.get(request.plane, digest);
           if (want !== undefined) wants.refuse(peer, want);
         }
       }

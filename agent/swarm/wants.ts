@@ -36,9 +36,10 @@ export type Want = {
 export type Wants = {
   /** @returns the want; one that was wanted before stays as it is. */
   add(input: { digest: Digest; plane: Plane; bytes: number; file: WaitingFile | null; lost: boolean }): Want;
-  get(digest: Digest): Want | undefined;
+  /** A block and a page may share a digest: somebody can store a page's bytes as a file. */
+  get(plane: Plane, digest: Digest): Want | undefined;
   /** It is here, or nobody needs it any more. */
-  settle(digest: Digest): Want | undefined;
+  settle(plane: Plane, digest: Digest): Want | undefined;
   open(want: Want): void;
   close(want: Want): void;
   openOf(plane: Plane): readonly Want[];
@@ -61,7 +62,7 @@ export type Wants = {
 };
 
 export function createWants(): Wants {
-  const wants = new Map<Digest, Want>();
+  const wants = { page: new Map<Digest, Want>(), block: new Map<Digest, Want>() };
   const open = { page: [] as Want[], block: [] as Want[] };
   const holders = new Map<Digest, PeerId[]>();
   const offers = new Map<PeerId, Want[]>();
@@ -82,6 +83,10 @@ export function createWants(): Wants {
     want.place = -1;
   }
 
+  function both(digest: Digest): Want[] {
+    return [wants.page.get(digest), wants.block.get(digest)].filter((want) => want !== undefined);
+  }
+
   function offer(peer: PeerId, want: Want): void {
     const list = offers.get(peer);
     if (list === undefined) offers.set(peer, [want]);
@@ -90,7 +95,7 @@ export function createWants(): Wants {
 
   return {
     add({ digest, plane, bytes: expected, file, lost }) {
-      const known = wants.get(digest);
+      const known = wants[plane].get(digest);
       if (known !== undefined) return known;
       const want: Want = {
         ...{ digest, plane, bytes: expected, file, lost },
@@ -104,17 +109,17 @@ export function createWants(): Wants {
         if (last !== null) last.after = want;
         last = want;
       }
-      wants.set(digest, want);
+      wants[plane].set(digest, want);
       bytes += expected;
       return want;
     },
-    get: (digest) => wants.get(digest),
-    settle(digest) {
+    get: (plane, digest) => wants[plane].get(digest),
+    settle(plane, digest) {
       holders.delete(digest);
-      const want = wants.get(digest);
+      const want = wants[plane].get(digest);
       if (want === undefined) return undefined;
       extract(want);
-      wants.delete(digest);
+      wants[plane].delete(digest);
       bytes -= want.bytes;
       if (want.before !== null) want.before.after = want.after;
       if (want.after !== null) want.after.before = want.before;
@@ -136,11 +141,11 @@ export function createWants(): Wants {
         if (holders.size > havesMax) forgetOldest(holders);
       } else if (known.includes(peer)) return;
       else known.push(peer);
-      const want = wants.get(digest);
-      if (want === undefined) return;
-      pardon(want, peer);
-      want.holders += 1;
-      if (want.place >= 0) offer(peer, want);
+      for (const want of both(digest)) {
+        pardon(want, peer);
+        want.holders += 1;
+        if (want.place >= 0) offer(peer, want);
+      }
     },
     holds: (peer, digest) => holders.get(digest)?.includes(peer) ?? false,
     holdersOf: (digest) => holders.get(digest) ?? [],
@@ -154,7 +159,7 @@ export function createWants(): Wants {
       want.holders = Math.max(0, want.holders - 1);
     },
     forgive(peer) {
-      for (const want of wants.values()) {
+      for (const want of [...wants.page.values(), ...wants.block.values()]) {
         if (peer === undefined) want.refusals = null;
         else pardon(want, peer);
       }
@@ -166,19 +171,19 @@ export function createWants(): Wants {
         if (index < 0) continue;
         known.splice(index, 1);
         if (known.length === 0) holders.delete(digest);
-        const want = wants.get(digest);
-        if (want !== undefined) want.holders = Math.max(0, want.holders - 1);
+        for (const want of both(digest)) want.holders = Math.max(0, want.holders - 1);
       }
     },
     clear() {
-      wants.clear();
+      wants.page.clear();
+      wants.block.clear();
       open.page.length = 0;
       open.block.length = 0;
       offers.clear();
       last = null;
       bytes = 0;
     },
-    count: () => wants.size,
+    count: () => wants.page.size + wants.block.size,
     openCount: () => open.page.length + open.block.length,
     bytes: () => bytes,
   };

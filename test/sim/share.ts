@@ -71,7 +71,9 @@ export function createShare(random: Random): SimShare {
   function contentOf(blocks: readonly BlockRef[]): Content {
     const first = blocks[0];
     if (first === undefined) return { kind: 'empty' };
-    if (blocks.length === 1) return { kind: 'block', digest: first.digest };
+    // As the format has it: a small file is one block, a larger one has a list.
+    if (blocks.length === 1 && first.length <= wholeFileBytesMax)
+      return { kind: 'block', digest: first.digest };
     const list = buildBlockList(blocks);
     keep(list.pages);
     return { kind: 'list', digest: list.digest, cut: 'small' };
@@ -152,6 +154,6 @@ export function filesOf(input: { bytes: number; fileBytes: number; prefix: strin
   const count = Math.max(1, Math.round(input.bytes / input.fileBytes));
   return Array.from({ length: count }, (_, index) => ({
     path: `${input.prefix}/${String(index % 37).padStart(2, '0')}/f${String(index).padStart(6, '0')}`,
-    blocks: [Math.min(input.fileBytes, wholeFileBytesMax * 4)],
+    blocks: [input.fileBytes],
   }));
 }

@@ -1,0 +1,186 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { havesMax, requestsInFlightMax, strikeDecayMs } from '../../agent/base/limits.ts';
+import { type Digest, digestOf } from '../../agent/core/digest.ts';
+import type { PeerId } from '../../agent/core/keys.ts';
+import type { Effect } from '../../agent/swarm/events.ts';
+import { createNeighbours, type Neighbours } from '../../agent/swarm/neighbours.ts';
+import { createSchedule, type Schedule } from '../../agent/swarm/schedule.ts';
+import { createWants } from '../../agent/swarm/wants.ts';
+import { createRandom } from '../sim/random.ts';
+import { ana, bo, cy, lines } from './bench.ts';
+
+const target = { version: { epoch: 1, sequence: 2 }, root: digestOf(new Uint8Array([9])) };
+const name = (index: number): Digest => digestOf(new TextEncoder().encode(`block ${index}`));
+
+type Before = {
+  /** Who has everything. */
+  readonly complete?: readonly PeerId[];
+  readonly haves?: ReadonlyMap<PeerId, readonly number[]>;
+  readonly wants: number;
+  readonly bytes?: number;
+};
+
+type Setup = { readonly schedule: Schedule; readonly neighbours: Neighbours };
+
+function setup({ complete = [], haves = new Map(), wants, bytes = 100_000 }: Before): Setup {
+  const neighbours = createNeighbours();
+  const library = { page: () => undefined, hasBlock: () => false };
+  const schedule = createSchedule({ neighbours, library, random: createRandom(1).next });
+  for (const peer of [...complete, ...haves.keys()]) neighbours.add(peer);
+  for (const peer of complete) {
+    const neighbour = neighbours.get(peer);
+    if (neighbour !== undefined) neighbour.applied = target.version;
+  }
+  schedule.aim({ target, applied: null }, 0);
+  for (const [peer, indexes] of haves) schedule.announced(peer, indexes.map(name));
+  for (let index = 0; index < wants; index += 1) {
+    schedule.want({ digest: name(index), plane: 'block', bytes, file: null, lost: false });
+  }
+  return { schedule, neighbours };
+}
+
+const requestsOf = (effects: readonly Effect[]) =>
+  effects.flatMap((effect) => (effect.kind === 'request' ? [effect] : []));
+
+test('asks each neighbour for two things at a time and no more', () => {
+  const { schedule } = setup({ complete: [ana], wants: 9 });
+  assert.equal(lines(schedule.fill(0)), ['request ana block 1', 'request ana block 1']);
+  assert.equal(schedule.fill(1), []);
+});
+
+test('asks the least busy first, so that all are asked before one is asked twice', () => {
+  const { schedule } = setup({ complete: [ana, bo, cy], wants: 9 });
+  const peers = requestsOf(schedule.fill(0)).map(({ peer }) => peer);
+  assert.equal(new Set(peers.slice(0, 3)).size, 3);
+});
+
+test('never has more requests in flight than its window', () => {
+  const many = Array.from({ length: 40 }, (_, index) => `p${index}` as PeerId);
+  const { schedule } = setup({ complete: many, wants: 200 });
+  assert.ok(requestsOf(schedule.fill(0)).length <= requestsInFlightMax);
+});
+
+test('asks for neighbouring blocks in one request', () => {
+  const { schedule } = setup({ complete: [ana], wants: 64, bytes: 4000 });
+  const [first] = requestsOf(schedule.fill(0));
+  const indexes = (first?.request.digests ?? []).map((digest) =>
+    Array.from({ length: 64 }, (_, at) => name(at)).indexOf(digest),
+  );
+  assert.is(indexes.length, 8);
+  assert.equal(
+    indexes,
+    Array.from({ length: 8 }, (_, at) => (indexes[0] ?? 0) + at),
+  );
+});
+
+test('asks for the rarest among those it looks at', () => {
+  const { schedule } = setup({
+    complete: [ana],
+    haves: new Map([
+      [bo, [0, 1, 2]],
+      [cy, [0, 1, 2]],
+    ]),
+    wants: 4,
+  });
+  schedule.fill(0);
+  // Nobody else has block 3, so it was the first to be asked of the only holder.
+  assert.is(
+    requestsOf(setup({ complete: [ana], haves: new Map([[bo, [0, 1, 2]]]), wants: 4 }).schedule.fill(0)).find(
+      ({ peer }) => peer === ana,
+    )?.request.digests[0],
+    name(3),
+  );
+});
+
+test('after busy it waits before it asks there again, and asks others meanwhile', () => {
+  const { schedule } = setup({ complete: [ana], wants: 1 });
+  const [asked] = requestsOf(schedule.fill(0));
+  schedule.busy({ peer: ana, id: asked?.request.id ?? 0, retryMs: 100 }, 10);
+  assert.equal(schedule.fill(20), []);
+  assert.ok(schedule.wakeMs(20) <= 160);
+  assert.equal(lines(schedule.fill(161)), ['request ana block 1']);
+});
+
+test('what one neighbour lacks is asked of another, and a false claim counts', () => {
+  const { schedule } = setup({ complete: [ana, bo], wants: 1 });
+  const [asked] = requestsOf(schedule.fill(0));
+  const peer = asked?.peer ?? ana;
+  const struck = schedule.missing({ peer, id: asked?.request.id ?? 0, digest: name(0) }, 1);
+  assert.equal(lines(struck), [`strike ${peer} 1`]);
+  assert.equal(lines(schedule.fill(2)), [`request ${peer === ana ? 'bo' : 'ana'} block 1`]);
+});
+
+test('wrong bytes put a neighbour aside until its strikes decay', () => {
+  const { schedule, neighbours } = setup({ complete: [ana], wants: 1 });
+  const [asked] = requestsOf(schedule.fill(0));
+  assert.equal(lines(schedule.wrongBytes({ peer: ana, id: asked?.request.id ?? 0, digest: name(0) }, 1)), [
+    'strike ana 3',
+    'cancel ana',
+  ]);
+  assert.equal(schedule.fill(2), []);
+  neighbours.add(bo);
+  const other = neighbours.get(bo);
+  if (other !== undefined) other.applied = target.version;
+  assert.equal(lines(schedule.fill(3)), ['request bo block 1']);
+  const ana1 = neighbours.get(ana);
+  assert.ok(ana1 !== undefined && !neighbours.isAside(ana1, 1 + strikeDecayMs));
+});
+
+test('strikes outlive a connection', () => {
+  const { schedule, neighbours } = setup({ complete: [ana], wants: 1 });
+  const [asked] = requestsOf(schedule.fill(0));
+  schedule.wrongBytes({ peer: ana, id: asked?.request.id ?? 0, digest: name(0) }, 1);
+  neighbours.remove(ana);
+  neighbours.add(ana);
+  assert.is(neighbours.get(ana)?.strikes, 3);
+});
+
+test('at the end what one is slow to send is asked of another, and the loser is cancelled', () => {
+  const { schedule } = setup({ complete: [ana, bo], wants: 1 });
+  const [first] = requestsOf(schedule.fill(0));
+  const atMs = schedule.wakeMs(0);
+  const [second] = requestsOf(schedule.fill(atMs));
+  assert.ok(first !== undefined && second !== undefined && first.peer !== second.peer);
+  if (first === undefined || second === undefined) return;
+  const { effects } = schedule.stored(
+    { peer: second.peer, id: second.request.id, digest: name(0), bytes: 100 },
+    atMs + 1,
+  );
+  assert.equal(lines(effects), [`cancel ${first.peer}`]);
+  schedule.stored({ peer: first.peer, id: first.request.id, digest: name(0), bytes: 100 }, atMs + 2);
+  assert.is(schedule.duplicateBytes(), 100);
+});
+
+test('a request that is never answered is given up, and its blocks are asked for again', () => {
+  const { schedule } = setup({ complete: [ana], wants: 1 });
+  schedule.fill(0);
+  const seen: string[] = [];
+  for (let now = 0; now < 300_000; now = Math.max(now + 1, Math.min(schedule.wakeMs(now), now + 5000))) {
+    seen.push(...lines(schedule.fill(now)));
+  }
+  assert.ok(seen.includes('strike ana 1'));
+  assert.ok(seen.includes('cancel ana'));
+  assert.ok(seen.includes('request ana block 1'));
+});
+
+test('asks again what a neighbour held that left', () => {
+  const { schedule, neighbours } = setup({ complete: [ana], wants: 2 });
+  schedule.fill(0);
+  neighbours.remove(ana);
+  schedule.peerLeft(ana);
+  neighbours.add(bo);
+  const other = neighbours.get(bo);
+  if (other !== undefined) other.applied = target.version;
+  assert.is(requestsOf(schedule.fill(1)).length, 2);
+});
+
+test('remembers a bounded number of announcements, the latest', () => {
+  const wants = createWants();
+  const digest = (index: number) => index.toString(16).padStart(64, '0') as Digest;
+  for (let index = 0; index <= havesMax; index += 1) wants.hold(ana, digest(index));
+  assert.not(wants.holds(ana, digest(0)));
+  assert.ok(wants.holds(ana, digest(havesMax)));
+});
+
+test.run();
