@@ -20,7 +20,7 @@ const testRoot = join(import.meta.dirname, '..', 'test');
 const heavyAreas = new Set(['e2e', 'sim', 'conformance']);
 
 /** A job that is not done by then is killed and has failed, ms. */
-const jobTimeoutMs = 300_000;
+const jobTimeoutMs = 600_000;
 /** A process that has said its last result and does not end by itself in this time has left something open, ms. */
 const endTimeoutMs = 15_000;
 

@@ -35,7 +35,7 @@ function copyPackages(top: string): void {
     'fast-check',
     'pino',
     'valibot',
-    'cac',
+    'chokidar',
     'uvu',
   ]) {
     const source = join(root, 'node_modules', name);
@@ -144,8 +144,8 @@ const changes: readonly Change[] = [
       writeFileSync(join(top, 'd/e/f/12/inside/file'), 'x');
       renameSync(join(top, 'web site', 'pino'), join(top, 'pino moved'));
       writeFileSync(join(top, 'web site', 'pino'), 'was a directory');
-      rmSync(join(top, 'web site', 'cac'), { recursive: true });
-      symlinkSync('valibot', join(top, 'web site', 'cac'));
+      rmSync(join(top, 'web site', 'chokidar'), { recursive: true });
+      symlinkSync('valibot', join(top, 'web site', 'chokidar'));
       rmSync(join(top, 'dangling'));
       writeFileSync(join(top, 'dangling'), 'was a link');
     },

@@ -10,7 +10,7 @@ import { freePort } from './ports.ts';
 import { mustRun, p2psync, type Result, type RunOptions, startAgentProcess } from './program.ts';
 
 /** A mesh that is not where it should be by then has failed, ms. */
-const convergeTimeoutMs = 90_000;
+const convergeTimeoutMs = 180_000;
 
 export type Agent = {
   readonly name: string;
