@@ -315,3 +315,43 @@ export const auditDelayMs = 1_000;
 export const sweepSlicePages = 16;
 /** Versions after which the pages of those that are not kept are swept: a few MB of them at most. */
 export const sweepAfterVersions = 256;
+
+// Blocks over TLS (net/blocks/tls*): one socket a direction and peer, all of them in one worker thread.
+/** A TLS connection that is not up by then is given up, ms; until it is up, requests go over libp2p. */
+export const bulkConnectMs = 2_000;
+/** A key that nobody used by then is worth nothing any more, ms: the peer asked for it just now. */
+export const bulkOfferMs = 10_000;
+/** An inbound connection has shown by then that it has a key, ms. */
+export const bulkHandshakeMs = 5_000;
+/** Inbound connections that have not shown a key, in all and from one IP; a newcomer beyond is closed unheard. */
+export const bulkArrivalsMax = 64;
+export const bulkArrivalsPerAddressMax = 16;
+/** A connection on which nobody asked for anything is closed after this long, ms: it holds some 100 KB. */
+export const bulkIdleMs = 60_000;
+/** A connection that owes answers and brought no byte is taken for broken after this long, ms. */
+export const bulkStallMs = 30_000;
+/** Breaks in a row, each before the connection proved itself, after which blocks go over libp2p for a while. */
+export const bulkBreaksMax = 2;
+/** Pause before TLS is tried again, ms: doubles from the least to the most. */
+export const bulkRetryMinMs = 5_000;
+export const bulkRetryMaxMs = 600_000;
+/** Bytes of one connection that the thread has read and the main thread not yet handled; above it, it is not read. */
+export const bulkAheadBytesMax = 2 * MIB;
+/** Frames go to the main thread together, up to this many bytes at a time. */
+export const bulkBatchBytes = 256 * KIB;
+/** Bytes of one connection on their way from the main thread to the kernel; above it the next answer waits. */
+export const bulkSendBytesMax = 1 * MIB;
+/** Memory that a frame costs besides its bytes, in bytes, and one digest of it: what counts in the two bounds above. */
+export const bulkFrameCostBytes = 512;
+export const bulkDigestCostBytes = 128;
+/** Blocks are compressed on a connection that takes fewer bytes a second: faster ones gain less than zstd costs. */
+export const bulkPackBelowBytesPerSecond = 32 * MIB;
+/** How long a connection has to be busy before its speed counts, ms. */
+export const bulkRateMs = 250;
+/** Smaller blocks are not compressed, bytes: there is nothing to sample, and little to gain. */
+export const bulkPackBytesMin = 4 * KIB;
+
+/** A directory that appeared is listed after this long at most where something seems to go, ms: a rename's other half settles in `settleMs`. */
+export const arrivalWaitMs = 25;
+/** Files whose old name went since the last publish and whose digest is remembered, some 300 B each. */
+export const departedFilesMax = 100_000;

@@ -19,6 +19,8 @@ export type EntryPorts = {
   readonly reader: Reader;
   readonly scanner: Scanner;
   readonly owners: Owners;
+  /** Files whose names went a moment ago, by inode: where the same comes back, its bytes are known. */
+  readonly departed: ReadonlyMap<bigint, PathRecord>;
 };
 
 export type Observed = {
@@ -28,8 +30,6 @@ export type Observed = {
   readonly listPages: readonly (readonly [Digest, Bytes])[];
   /** Blocks of what was read, and the bytes of the small ones. */
   readonly blocks: ReadonlyMap<Digest, Bytes | null>;
-  /** Removed paths whose inode came back under another name do not count. */
-  readonly removed: number;
   /** These moved under our hands: look again. */
   readonly again: readonly SharePath[];
   readonly faults: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
@@ -131,7 +131,6 @@ export async function observeEntries(
     index: [...index].map(([path, record]) => ({ path, record })),
     listPages: read.listPages,
     blocks: read.blocks,
-    removed: countRemoved(gone, present),
     again,
     faults,
   };
@@ -202,7 +201,7 @@ async function readFiles(
   options: { readonly signal: AbortSignal },
 ): Promise<Contents> {
   const found: Contents = { contents: new Map(), listPages: [], blocks: new Map(), again: [], faults: [] };
-  const moved = new Map<bigint, PathRecord>();
+  const moved = new Map(ports.departed);
   for (const record of gone.values()) if (record.content !== null) moved.set(record.stat.ino, record);
 
   const items: ReadItem[] = [];
@@ -239,15 +238,4 @@ async function readFiles(
     }
   }
   return found;
-}
-
-function countRemoved(
-  gone: ReadonlyMap<SharePath, PathRecord>,
-  present: ReadonlyMap<SharePath, Present>,
-): number {
-  const inodes = new Set<bigint>();
-  for (const { stat } of present.values()) inodes.add(stat.ino);
-  let removed = 0;
-  for (const record of gone.values()) if (!inodes.has(record.stat.ino)) removed += 1;
-  return removed;
 }

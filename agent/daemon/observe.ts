@@ -5,7 +5,13 @@
  */
 
 import { P2psyncError } from '../base/errors.ts';
-import { auditDelayMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
+import {
+  arrivalWaitMs,
+  auditDelayMs,
+  observeBatchPathsMax,
+  pollUnwatchedMs,
+  rescanIntervalMs,
+} from '../base/limits.ts';
 import {
   comparePaths,
   type DirectoryPath,
@@ -57,6 +63,8 @@ export type Observer = {
   close(): Promise<void>;
 };
 
+type Ready = { readonly path: SharePath; readonly stat: DiskStat | null; readonly restless: boolean };
+
 export function createObserver(ports: ObserverPorts): Observer {
   // Fixed at start.
   const closing = new AbortController();
@@ -67,6 +75,9 @@ export function createObserver(ports: ObserverPorts): Observer {
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const settle = createSettle();
   const watched = new Set<DirectoryPath>();
+  /** New directories that are not listed yet, and until when they may wait. */
+  const arrivals = new Set<DirectoryPath>();
+  let arrivalsDueMs = 0;
   let wake: ((cause: 'mark' | 'close') => void) | undefined;
   let loop: Promise<void> | undefined;
   let unwatched: readonly DirectoryPath[] = [];
@@ -115,7 +126,7 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   /** Until something is marked, a path may have settled, or the agent stops. */
   async function idle(atMostMs = Number.POSITIVE_INFINITY, { deaf = false } = {}): Promise<void> {
-    const waitMs = Math.min(atMostMs, settle.wakeMs - nowMs());
+    const waitMs = Math.min(atMostMs, deaf ? Number.POSITIVE_INFINITY : settle.wakeMs - nowMs());
     await new Promise<void>((resolve) => {
       const timer =
         waitMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, Math.max(0, waitMs));
@@ -132,6 +143,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   async function scanAll(): Promise<void> {
     const waiting = scansWanted.splice(0);
     dirty.clear();
+    arrivals.clear();
     try {
       await scanBelow(topDirectory);
       await ports.onScanned();
@@ -146,8 +158,10 @@ export function createObserver(ports: ObserverPorts): Observer {
   async function scanBelow(from: DirectoryPath): Promise<void> {
     const skipped: Skipped[] = [];
     for await (const listings of ports.scanner.tree(from, { signal: closing.signal })) {
-      if (listings.some((listing) => listing.directory === topDirectory && listing.gone)) {
-        throw new P2psyncError('io', 'the share directory is gone: is its file system mounted?');
+      for (const { directory, gone, unreadable, skipped: why } of listings) {
+        if (directory !== topDirectory || !(gone || unreadable)) continue;
+        const reason = why[0]?.message ?? 'the share directory is gone: is its file system mounted?';
+        throw new P2psyncError('io', reason);
       }
       await watchAll(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
       for (const listing of listings) skipped.push(...listing.skipped);
@@ -186,7 +200,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   /** Runs the settle machine on these events and on the looks it asks for; hands over what came to rest. */
   async function settleStep(first: readonly SettleEvent[]): Promise<void> {
     const events = [...first];
-    const ready: { path: SharePath; stat: DiskStat | null; restless: boolean }[] = [];
+    const ready: Ready[] = [];
     for (let event = events.shift(); event !== undefined; event = events.shift()) {
       for (const effect of step(settle, event, nowMs())) {
         if (effect.kind === 'ready') ready.push(effect);
@@ -199,15 +213,30 @@ export function createObserver(ports: ObserverPorts): Observer {
         }
       }
     }
-    if (ready.length === 0) return;
+    if (ready.length > 0) await handOverReady(ready);
+    if (isRenaming()) return;
+    const fresh = [...arrivals];
+    arrivals.clear();
+    for (const directory of fresh) await scanBelow(directory);
+    if (fresh.length > 0) auditSoon();
+    if (ready.length > 0 || fresh.length > 0) await ports.onQuiet();
+  }
+
+  async function handOverReady(ready: Ready[]): Promise<void> {
     const changes = ready
       .sort((left, right) => comparePaths(left.path, right.path))
       .flatMap((found) => comparePath(ports.store, found));
     await handOver(changes);
     const fresh = newDirectories(changes);
-    for (const directory of fresh) await scanBelow(directory);
-    if (fresh.length > 0) auditSoon();
-    await ports.onQuiet();
+    if (arrivals.size === 0) arrivalsDueMs = nowMs() + arrivalWaitMs;
+    for (const directory of fresh) arrivals.add(directory);
+  }
+
+  /** A directory has come and something seems to go: its old name is told of first, so that nothing in it is read again. */
+  function isRenaming(): boolean {
+    if (arrivals.size === 0 || nowMs() >= arrivalsDueMs) return false;
+    for (const { stat, looking } of settle.pending.values()) if (stat === null && !looking) return true;
+    return false;
   }
 
   /** Directories that are replaced violently can lose their watch: asked for when things have calmed down. */

@@ -18,9 +18,11 @@ import { formatVersion } from '../core/version.ts';
 import type { ShareStore, StoreBatch } from '../store/share-store.ts';
 import type { Operations } from '../swarm/messages.ts';
 import type { Observed } from './entries.ts';
+import { createGate } from './gate.ts';
 import type { Guard } from './guard.ts';
 import type { Log } from './log.ts';
-import { readWorking, stateKeys, writeHead } from './state.ts';
+import { countRemoved } from './removals.ts';
+import { readWorking, stateKeys, writeApplied, writeHead } from './state.ts';
 
 export type Published = {
   readonly head: SignedHead;
@@ -47,12 +49,14 @@ export type PublisherOptions = {
 export type Publisher = {
   /** Takes what was observed into the working tree and the index, in one transaction. */
   take(observed: Observed): Promise<void>;
+  /** A whole look is over: a directory with nothing in it is a tree too. */
+  scanned(): Promise<void>;
   /** Signs and publishes where the working tree differs from the head. */
   seal(): Promise<void>;
   /** Signs the head of the same version again: time and roster version are news. */
   refresh(): Promise<void>;
   pause(paused: boolean): void;
-  /** Lets a publish go that the guard holds back. */
+  /** Lets the publish go that the guard holds back now, if there is one. */
   allow(): void;
   readonly head: () => SignedHead | null;
 };
@@ -63,11 +67,14 @@ type Inline = { readonly edits: Map<SharePath, Edit>; readonly blocks: Map<Diges
 export function createPublisher(options: PublisherOptions): Publisher {
   const { store, salt } = options;
   const pages = (digest: Digest): Bytes | undefined => store.page(digest);
+  // A head that is signed while another is being stored would take its number, or put it back.
+  const gate = createGate();
 
   // Changes while running.
   let head = options.head;
   let working = readWorking(store);
-  let inline: Inline | null = freshInline();
+  // What an earlier run took in and did not sign is not known edit by edit.
+  let inline: Inline | null = working === (head?.head.root ?? null) ? freshInline() : null;
   let newBlocks = new Set<Digest>();
   let removed = 0;
   let paused = false;
@@ -87,24 +94,37 @@ export function createPublisher(options: PublisherOptions): Publisher {
     };
     await store.write(batch);
     working = update.root;
-    removed += observed.removed;
+    removed += observed.edits.filter((edit) => edit.entry === null).length;
     for (const digest of observed.blocks.keys()) newBlocks.add(digest);
     if (inline !== null && !addInline(inline, observed)) inline = null;
   }
 
   async function seal(): Promise<void> {
-    if (paused || working === null || working === head?.head.root) return;
-    const before = head === null ? null : head.head.counts.entries;
-    if (before !== null && options.guard.holds({ removed, entries: before }, Date.now())) {
-      const why = `a publish that removes ${removed} of ${before} entries is held back (max_delete): check the directory, then p2psync resume --yes`;
-      if (!held) options.log.error({ removed, entries: before }, why);
-      held = true;
-      options.onHeld(why);
-      return;
+    if (paused || working === null) return;
+    if (working === head?.head.root) {
+      // What went is back.
+      removed = 0;
+      return release();
     }
+    if (head !== null && (await isHeld(head.head, working))) return;
+    release();
+    await publish(working);
+  }
+
+  async function isHeld({ root, counts: { entries } }: Head, next: Digest): Promise<boolean> {
+    // Most publishes remove nothing, which needs no counting.
+    const going = removed === 0 ? 0 : await countRemoved(pages, root, next);
+    if (!options.guard.holds({ removed: going, entries }, Date.now())) return false;
+    const why = `a publish that removes ${going} of ${entries} entries is held back (max_delete): check the directory, then p2psync resume --yes`;
+    if (!held) options.log.error({ removed: going, entries }, why);
+    held = true;
+    options.onHeld(why);
+    return true;
+  }
+
+  function release(): void {
     if (held) options.onHeld(null);
     held = false;
-    await publish(working);
   }
 
   async function publish(root: Digest): Promise<void> {
@@ -116,7 +136,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       root,
       counts: countsOf(pages, root),
     });
-    await store.writeDurably(writeHead(next));
+    const applied = writeApplied({ version: next.head.version, root });
+    await store.writeDurably({ state: new Map([...(writeHead(next).state ?? []), applied]) });
     const operations = inline === null || previous === null ? null : toOperations(inline, previous.head);
     const published = { head: next, operations, newBlocks: [...newBlocks] };
     head = next;
@@ -141,25 +162,38 @@ export function createPublisher(options: PublisherOptions): Publisher {
     return signHead({ ...news, ...rest }, keyPair);
   }
 
+  async function refresh(): Promise<void> {
+    if (head === null) return;
+    const again = sign(head.head);
+    await store.write(writeHead(again));
+    head = again;
+    options.onPublished({ head: again, operations: null, newBlocks: [] });
+  }
+
   return {
-    take,
-    seal,
-    async refresh() {
-      if (head === null) return;
-      const again = sign(head.head);
-      await store.write(writeHead(again));
-      head = again;
-      options.onPublished({ head: again, operations: null, newBlocks: [] });
-    },
+    take: (observed) => gate.run(() => take(observed)),
+    scanned: () => gate.run(async () => (working === null ? take(nothing) : undefined)),
+    seal: () => gate.run(seal),
+    refresh: () => gate.run(refresh),
     pause(value) {
       paused = value;
     },
     allow() {
-      options.guard.allow();
+      // Kept for later, a yes would let the next mass delete go unseen.
+      if (held) options.guard.allow();
     },
     head: () => head,
   };
 }
+
+const nothing: Observed = {
+  edits: [],
+  index: [],
+  listPages: [],
+  blocks: new Map(),
+  again: [],
+  faults: [],
+};
 
 function freshInline(): Inline {
   return { edits: new Map(), blocks: new Map(), bytes: 0 };

@@ -103,6 +103,7 @@ export async function startShare(ports: StartPorts): Promise<Running> {
     watch: disk.watch,
     onChanges,
     async onScanned() {
+      await writer?.scanned();
       const applied = ports.applied();
       if (writes || applied === null || ports.config().localChanges !== 'revert') return;
       const paths = await findUnindexed(store, applied.root);
