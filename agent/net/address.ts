@@ -57,6 +57,11 @@ export function formatAddress(address: Multiaddr): string {
   return first?.name === 'ip6' ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** The IP alone, as sockets take it: without brackets. */
+export function hostOf(address: Multiaddr): string {
+  return ipOf(formatAddress(address)).replace(/[[\]]/g, '');
+}
+
 /** The part of `IP:PORT` that names the machine. */
 export function ipOf(address: string): string {
   return address.slice(0, address.lastIndexOf(':'));

@@ -8,9 +8,10 @@ import { messageOf, P2psyncError } from '../base/errors.ts';
 import { strangerDeadlineMs } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../swarm/messages.ts';
-import { formatAddress, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
-import { blocksProtocol, createLibp2pBlocks } from './blocks/libp2p.ts';
-import type { BlockTransport } from './blocks/transport.ts';
+import { formatAddress, hostOf, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
+import { blocksProtocol } from './blocks/libp2p.ts';
+import { createBlockPlane } from './blocks/plane.ts';
+import type { BlockRoute, BlockTransport } from './blocks/transport.ts';
 import { closeSoon, controlProtocol, createControl, peerIdOf } from './control.ts';
 import { dialPeer } from './dial.ts';
 import { createGossip } from './gossip.ts';
@@ -26,6 +27,8 @@ export type HostOptions = {
   readonly listen: readonly string[];
   /** What others are told to dial, same forms; empty: what is listened on. */
   readonly announce: readonly string[];
+  /** TCP port for blocks over TLS, on the same IPs; 0, or one that is taken: the system chooses. Default: 0. */
+  readonly bulkPort?: number;
   readonly connectionsMax: number;
   readonly discovery: 'static' | 'gossip' | 'mdns';
 };
@@ -63,7 +66,7 @@ export type HostHandlers = {
   blockCancelled?(peer: PeerId, id: number): void;
   /** A returned promise is back-pressure: the next answer of that peer waits for it. */
   blockAnswer(peer: PeerId, answer: BlockAnswer): void | Promise<void>;
-  /** The bulk stream to this peer broke: nothing more comes for what was asked of it. */
+  /** A bulk stream to this peer broke: nothing more comes for what was asked of it. */
   requestsLost(peer: PeerId): void;
   /** For the log: what a peer did wrong or what was dropped. */
   note(text: string, fields: NoteFields): void;
@@ -112,6 +115,10 @@ export type Host = {
   /** Fire and forget, also with nobody subscribed. @throws {P2psyncError} limit-exceeded, above `gossipBytesMax`. */
   publish(topic: string, bytes: Bytes): void;
   readonly blocks: BlockTransport;
+  /** The TCP port of blocks over TLS; null where it cannot be listened on. */
+  bulkPort(): number | null;
+  /** How blocks travel to and from a connected peer; null where nothing was tried yet. */
+  route(peer: PeerId): BlockRoute | null;
   /** Payload of control and bulk, kept after a disconnect; null for a peer never met. */
   traffic(peer: PeerId): Traffic | null;
   close(): Promise<void>;
@@ -125,7 +132,14 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
   const traffic = createTrafficMeter();
   const strangers = createStrangers();
   const gossip = createGossip({ incoming: whenReady, broken: gossipBroken, note: handlers.note });
-  const blocks = createLibp2pBlocks({ open: openBlocks, violated, handlers, traffic });
+  const blocks = createBlockPlane({
+    open: openBlocks,
+    send: (peer, frame) => void control.send(peer, frame),
+    ipOf: ipOfAdmitted,
+    violated,
+    handlers,
+    traffic,
+  });
   const node = await createNode({
     seed: options.seed,
     listen: listen.map(String),
@@ -144,7 +158,9 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
   const control = createControl(self, {
     up: linkUp,
     down: linkDown,
-    frame: (peer, frame) => handlers.control(peer, frame),
+    frame: (peer, frame) => {
+      if (!blocks.control(peer, frame)) handlers.control(peer, frame);
+    },
     sent: traffic.sent,
     received: traffic.received,
     note: handlers.note,
@@ -215,6 +231,12 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     if (connection === null || !strangers.isAdmitted(peer)) return;
     gossip.attach(peer, connection);
     strangers.release(peer);
+    blocks.ready(peer);
+  }
+
+  function ipOfAdmitted(peer: PeerId): string | null {
+    const connection = control.linkOf(peer);
+    return connection === null || !strangers.isAdmitted(peer) ? null : hostOf(connection.remoteAddr);
   }
 
   /** Streams beside control wait until their peer is admitted: it may know so before we do. */
@@ -259,23 +281,18 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
       event.detail.multiaddrs.map((address) => withPeer(address, peer).toString()),
     );
   });
-  await node.handle(controlProtocol, (stream, connection) => void control.accept(stream, connection), {
-    maxInboundStreams: 2,
-    maxOutboundStreams: 2,
-  });
+  const streams = { maxInboundStreams: 2, maxOutboundStreams: 2 };
   const serve: StreamHandler = (stream, connection) => blocks.accept(peerIdOf(connection), stream);
+  await node.handle(controlProtocol, (...opened) => void control.accept(...opened), streams);
   await node.handle(
     blocksProtocol,
     (stream, connection) => whenReady(stream, connection, blocksProtocol, serve),
-    {
-      maxInboundStreams: 2,
-      maxOutboundStreams: 2,
-    },
+    streams,
   );
   try {
     await node.start();
   } catch (error) {
-    await node.stop();
+    await Promise.all([node.stop(), blocks.close()]);
     throw new P2psyncError(
       'config',
       `cannot listen on ${options.listen.join(', ')}: ${messageOf(error)}; choose another address or stop who has it`,
@@ -284,13 +301,17 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     );
   }
 
+  await blocks.listen([...new Set(listen.map(hostOf))], options.bulkPort ?? 0);
+
   return {
     peer: self,
     blocks,
+    bulkPort: () => blocks.port(),
+    route: (peer) => blocks.route(peer),
     addresses() {
       const own = node
         .getMultiaddrs()
-        .sort((left, right) => Number(isLoopback(left)) - Number(isLoopback(right)));
+        .sort((one, other) => Number(isLoopback(one)) - Number(isLoopback(other)));
       return [...new Set([...announce, ...own].map((address) => withPeer(address, self).toString()))];
     },
     dial: (addresses, target) =>
@@ -322,7 +343,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
       closing = true;
       for (const peer of control.peers()) control.drop(peer, 'this agent stops');
       await Promise.all([...visits.keys()].map(closeSoon));
-      await node.stop();
+      await Promise.all([node.stop(), blocks.close()]);
       for (const { timer } of visits.values()) clearTimeout(timer);
     },
   };

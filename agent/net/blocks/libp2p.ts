@@ -142,7 +142,6 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   }
 
   return {
-    kind: 'libp2p',
     request(peer, request) {
       const asking = askings.get(peer) ?? ask(peer);
       asking.ids.add(request.id);

@@ -45,7 +45,12 @@ export type FromSockets =
       readonly wireBytes: number;
     }
   /** The kernel has taken so much. */
-  | { readonly kind: 'written'; readonly link: LinkId; readonly costBytes: number; readonly wireBytes: number }
+  | {
+      readonly kind: 'written';
+      readonly link: LinkId;
+      readonly costBytes: number;
+      readonly wireBytes: number;
+    }
   /** Said once of each link that was not closed from here; `code`: the peer broke the rules. */
   | {
       readonly kind: 'closed';

@@ -2,16 +2,15 @@
 import type { PeerId } from '../../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
 
+/** How blocks travel: over TLS connections of their own, or over a stream beside the control stream, slower. */
+export type BlockRoute = 'tls' | 'libp2p';
+
 /**
  * What comes in goes to `HostHandlers.blockRequest`, `blockAnswer`, `blockCancelled` and `requestsLost`.
  * Nothing here throws because a peer is gone: a request to one that cannot be reached ends in `requestsLost`.
  */
 export interface BlockTransport {
-  readonly kind: 'libp2p';
-  /**
-   * Ids are chosen by the requester and not used again while open; an id that starts anew with the process may meet an
-   * answer to its predecessor, which names another digest. Answers come in the order of serving, not of asking.
-   */
+  /** Ids are chosen by the requester and must not be reused while one is open. Answers come in the order of requests' serving, not of asking. */
   request(peer: PeerId, request: SharedRequest): void;
   /** Nothing more is wanted for this request; answers that are on their way may still come. */
   cancel(peer: PeerId, id: number): void;

@@ -1,0 +1,156 @@
+/**
+ * One TLS socket in the thread of sockets: frames in, checked and hashed; frames out, compressed where that pays. Stops
+ * reading while the main thread is behind. Knows neither peers nor requests. Runs in that thread only.
+ */
+import type { TLSSocket } from 'node:tls';
+import { P2psyncError } from '../../base/errors.ts';
+import { bulkAheadBytesMax, bulkBatchBytes } from '../../base/limits.ts';
+import { digestOf } from '../../core/digest.ts';
+import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
+import { costOf, type FromSockets, type LinkId } from './tls-messages.ts';
+import { type Block, createSpeedMeter, pack, unpack } from './tls-packing.ts';
+
+export type Post = (message: FromSockets, transfer?: readonly ArrayBuffer[]) => void;
+
+export type Link = {
+  send(frame: BulkFrame): void;
+  handled(costBytes: number): void;
+  /** Without a word: neither to the main thread nor, beyond what TLS does, to the peer. */
+  close(): void;
+};
+
+type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
+
+/** @param socket after its handshake; its events are taken over. Says `closed` when it ends by itself. */
+export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
+  // Fixed at start.
+  const decoder = createBulkDecoder();
+  const meter = createSpeedMeter();
+  // Changes while running.
+  let batch: Received[] = [];
+  let transfer: ArrayBuffer[] = [];
+  let batchBytes = 0;
+  let wireBytes = 0;
+  let unhandledBytes = 0;
+  let written = { costBytes: 0, wireBytes: 0 };
+  let uncorking = false;
+  let failure: Error | undefined;
+  let over = false;
+
+  function receive(chunk: Buffer): void {
+    if (over) return;
+    wireBytes += chunk.byteLength;
+    try {
+      for (const frame of decoder.push(chunk)) take(frame);
+    } catch (error) {
+      if (!(error instanceof P2psyncError)) throw error;
+      return end(error);
+    }
+    if (batchBytes >= bulkBatchBytes) flush();
+    if (unhandledBytes > bulkAheadBytesMax) socket.pause();
+  }
+
+  function take(frame: BulkFrame): void {
+    if (batch.length === 0) setImmediate(flush);
+    const received = frame.kind === 'packed' ? checked(unpack(frame)) : checkedFrame(frame);
+    const costBytes = costOf(received);
+    batch.push(received);
+    batchBytes += costBytes;
+    unhandledBytes += costBytes;
+    if (received.kind === 'answer' && received.answer.kind === 'block') {
+      const { buffer } = received.answer.bytes;
+      if (buffer instanceof ArrayBuffer) transfer.push(buffer);
+    }
+  }
+
+  function flush(): void {
+    if (batch.length === 0 || over) return;
+    post({ kind: 'frames', link, frames: batch, wireBytes }, transfer);
+    batch = [];
+    transfer = [];
+    batchBytes = 0;
+    wireBytes = 0;
+  }
+
+  function end(error: Error | undefined): void {
+    if (over) return;
+    flush();
+    over = true;
+    socket.destroy();
+    post({
+      kind: 'closed',
+      link,
+      reason: error?.message ?? 'the peer closed it',
+      code: error instanceof P2psyncError ? error.code : null,
+    });
+  }
+
+  /** One message for all that the kernel took in this turn. */
+  function noteWritten(costBytes: number, bytes: number): void {
+    meter.taken(bytes, performance.now());
+    if (written.costBytes === 0) setImmediate(sayWritten);
+    written = { costBytes: written.costBytes + costBytes, wireBytes: written.wireBytes + bytes };
+  }
+
+  function sayWritten(): void {
+    if (!over) post({ kind: 'written', link, ...written });
+    written = { costBytes: 0, wireBytes: 0 };
+  }
+
+  /** Frames of one turn leave together: a header alone would be a record of its own. */
+  function cork(): void {
+    if (uncorking) return;
+    uncorking = true;
+    socket.cork();
+    setImmediate(() => {
+      uncorking = false;
+      socket.uncork();
+    });
+  }
+
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  socket.on('data', receive);
+  socket.on('error', (error) => {
+    failure = error;
+  });
+  socket.on('close', () => end(failure));
+
+  return {
+    send(frame) {
+      if (over) return;
+      cork();
+      const costBytes = costOf(frame);
+      const parts = encodeBulk(smaller(frame));
+      const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+      meter.given(bytes, performance.now());
+      for (const [index, part] of parts.entries()) {
+        if (index < parts.length - 1) socket.write(part);
+        else socket.write(part, (error) => error ?? noteWritten(costBytes, bytes));
+      }
+    },
+    handled(costBytes) {
+      unhandledBytes -= costBytes;
+      if (!over && socket.isPaused() && unhandledBytes <= bulkAheadBytesMax / 2) socket.resume();
+    },
+    close() {
+      over = true;
+      socket.destroySoon();
+    },
+  };
+
+  function smaller(frame: BulkFrame): BulkFrame {
+    if (frame.kind !== 'answer' || frame.answer.kind !== 'block' || !meter.isSlow()) return frame;
+    return pack(frame.answer) ?? frame;
+  }
+}
+
+function checkedFrame(frame: Received): Received {
+  return frame.kind === 'answer' && frame.answer.kind === 'block' ? checked(frame.answer) : frame;
+}
+
+/** Wrong bytes go on as well: who asked for them decides what that means for the peer. */
+function checked(block: Block): Received {
+  const verified = digestOf(block.bytes) === block.digest;
+  return { kind: 'answer', answer: verified ? { ...block, verified } : block };
+}

@@ -1,0 +1,38 @@
+/** The worker thread of the TLS sockets, as the main thread holds it. Owns the thread; decides nothing. */
+import { Worker } from 'node:worker_threads';
+import type { FromSockets, ToSockets } from './tls-messages.ts';
+
+export type TlsThread = {
+  post(message: ToSockets, transfer?: readonly ArrayBuffer[]): void;
+  /** Ends the thread and every socket in it. Safe to call twice. */
+  close(): Promise<void>;
+};
+
+/** @param ended the thread ended by itself: nothing more comes. */
+export function startTlsThread(
+  receive: (message: FromSockets) => void,
+  ended: (reason: string) => void,
+): TlsThread {
+  const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const worker = new Worker(new URL(`./tls-worker${extension}`, import.meta.url));
+  let over = false;
+  const end = (reason: string) => {
+    if (over) return;
+    over = true;
+    ended(reason);
+  };
+  worker.on('message', (message: FromSockets) => {
+    if (!over) receive(message);
+  });
+  worker.on('error', (error: unknown) => end(error instanceof Error ? error.message : String(error)));
+  worker.on('exit', (code) => end(`exit code ${code}`));
+  return {
+    post(message, transfer = []) {
+      if (!over) worker.postMessage(message, transfer);
+    },
+    async close() {
+      over = true;
+      await worker.terminate();
+    },
+  };
+}
