@@ -106,8 +106,8 @@ export const blockLocationsMax = 8;
 // The swarm (swarm/): who is asked for what, and how much of it is remembered.
 /** Neighbours a share's machine keeps; more are not taken in: a full mesh of 24, or 16 sought and as many who sought us. */
 export const neighboursMax = 64;
-/** Requests in flight in all, least and most: 4 fill a LAN, 16 a link with latency. */
-export const requestsInFlightMin = 4;
+/** Requests in flight in all, least and most: 6 fill a LAN (simulated: 4 cost 6 points of S/B), 16 a link with latency. */
+export const requestsInFlightMin = 6;
 export const requestsInFlightMax = 16;
 /** Requests in flight to one neighbour: the second hides the round trip of the first. */
 export const requestsPerNeighbourMax = 2;

@@ -27,8 +27,8 @@ export type Announce = {
   /** The situation changed: neighbours are told now. */
   touch(): void;
   heard(neighbour: Neighbour, situation: Situation, nowMs: number): void;
-  /** A page or block is here; `holders` need not be told. */
-  stored(digest: Digest, holders: readonly PeerId[], nowMs: number): void;
+  /** A page or block is here; `holders` need not be told, the others are within `delayMs`. */
+  stored(input: { digest: Digest; holders: readonly PeerId[]; delayMs: number }, nowMs: number): void;
   /** All pages below this root are here. */
   hasPagesOf(root: Digest): void;
   /** Everything is here: from now on the status tells. */
@@ -50,9 +50,8 @@ type Told = {
 
 type Stored = { readonly digest: Digest; readonly holders: readonly PeerId[] };
 
-/** So many stored digests are told at once, fewer after a short wait, ms. */
-const haveBatch = 16;
-const haveDelayMs = 5;
+/** So many stored digests are told at once, fewer after a wait that the caller chooses. */
+const haveBatch = 1024;
 /** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
 const gossipedPush = { afterMs: 100, spreadMs: 300 };
 const unheardPush = { afterMs: 0, spreadMs: 20 };
@@ -159,13 +158,13 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
       else told.pushAtMs = Math.min(told.pushAtMs, pushMs(nowMs));
       nextMs = Math.min(nextMs, told.pushAtMs);
     },
-    stored(digest, holders, nowMs) {
+    stored({ digest, holders, delayMs }, nowMs) {
       log.push({ digest, holders });
       if (log.length > havesMax) {
         log = log.slice(log.length >> 1);
         logStart += havesMax + 1 - log.length;
       }
-      haveAtMs = Math.min(haveAtMs, nowMs + haveDelayMs);
+      haveAtMs = Math.min(haveAtMs, nowMs + delayMs);
       nextMs = Math.min(nextMs, haveAtMs);
       unflushed += 1;
     },

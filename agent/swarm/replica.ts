@@ -106,7 +106,9 @@ export function createReplica(options: ReplicaOptions): Replica {
         if (want?.plane === 'page') reconcile.pageArrived(event.digest);
         else reconcile.blockArrived(event.digest, want?.file ?? null);
         // The root is announced once all below it is here.
-        if (event.digest !== heads.highest()?.head.root) announce.stored(event.digest, holders, nowMs);
+        if (event.digest !== heads.highest()?.head.root) {
+          announce.stored({ digest: event.digest, holders, delayMs: schedule.haveDelayMs() }, nowMs);
+        }
         return effects;
       }
       case 'wrongBytes':

@@ -32,6 +32,8 @@ export type Schedule = {
   pendingBytes(): number;
   storedBytes(): number;
   duplicateBytes(): number;
+  /** How long what arrived may wait to be announced, ms: a hundredth of the sync, so that neither it nor its messages weigh. */
+  haveDelayMs(): number;
   announced(peer: PeerId, digests: readonly Digest[]): void;
   holds(peer: PeerId, digest: Digest): boolean;
   /** @returns the want that this fulfils, if any, and who is known to have it. */
@@ -55,6 +57,7 @@ type Answer = { readonly peer: PeerId; readonly id: number; readonly digest: Dig
 
 /** Pause before a neighbour whose stream broke is asked again, ms. */
 const brokenCoolMs = 300;
+const haveDelayMs = { least: 1, most: 10 };
 /** Blocks asked twice may cost this share of all, and a fixed allowance for small transfers. */
 const hedgeShare = 0.05;
 const hedgeAllowanceBytes = MIB;
@@ -173,6 +176,11 @@ export function createSchedule(options: {
     pendingBytes: () => wants.bytes(),
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
+    haveDelayMs() {
+      const rate = requests.bytesPerMs();
+      const syncMs = rate === 0 ? 0 : (storedBytes + wants.bytes()) / rate;
+      return Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, syncMs / 128));
+    },
     announced(peer, digests) {
       for (const digest of digests) {
         const isWanted = wants.get('block', digest) !== undefined || wants.get('page', digest) !== undefined;
