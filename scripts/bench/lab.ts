@@ -1,6 +1,7 @@
 /** One contender on one fabric: set up, watched until it is ready or at rest, judged, and taken down whatever happens. */
-import { cpSync, mkdirSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, renameSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { undoAtEnd } from './cleanup.ts';
 import type { Contender, Session, Site } from './contender.ts';
@@ -26,6 +27,8 @@ export type Lab = Site & {
   readonly fabric: Fabric;
   /** Copies a tree to the source, and to the destinations too where `everywhere`. Before `prepare`, or between. */
   fill(master: string, where: 'everywhere' | 'source'): void;
+  /** @returns what makes a copy of the file appear in the source, at once and whole. */
+  stage(file: string): () => void;
   prepare(): Promise<Session>;
   /** Resolves when a change is on all destinations, and gone again. @returns ms from now to the first sight of it. */
   ready(session: Session): Promise<number>;
@@ -110,12 +113,14 @@ function createLab(bench: Bench, contender: Contender, fabric: Fabric, site: Sit
     fabric,
     fill(master, where) {
       const places = where === 'everywhere' ? [source, ...destinations] : [source];
-      for (const place of places)
-        cpSync(master, place.directory, {
-          recursive: true,
-          preserveTimestamps: true,
-          verbatimSymlinks: true,
-        });
+      // Not by Node's cpSync, which cuts times to the microsecond: then the copies would not be equal.
+      for (const place of places) execFileSync('cp', ['-a', `${master}/.`, place.directory]);
+    },
+    stage(file) {
+      const spare = join(source.state, 'spare');
+      const target = join(source.directory, basename(file));
+      copyFileSync(file, spare);
+      return () => moveInto(spare, target);
     },
     prepare: () => contender.prepare(site),
     async ready(session) {
@@ -142,6 +147,13 @@ function createLab(bench: Bench, contender: Contender, fabric: Fabric, site: Sit
       remark(`differs in the end: ${verdict.differences.length} lines, the first: ${verdict.differences[0]}`);
     },
   };
+}
+
+/** Touched once it is there, for those who miss moves. */
+export function moveInto(spare: string, target: string): void {
+  renameSync(spare, target);
+  const now = new Date();
+  utimesSync(target, now, now);
 }
 
 /** Paths of this machine do not belong into results. */
