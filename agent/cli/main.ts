@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 /** Where the program begins and ends: the only file that touches `process`. */
 import { once } from 'node:events';
-import { enableCompileCache } from 'node:module';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { P2psyncError } from '../base/errors.ts';
+import { execute } from './execute.ts';
 import type { Terminal } from './terminal.ts';
 
 /** 128 and the number of SIGINT, as shells have it. */
@@ -57,11 +56,4 @@ function createTerminal(): Terminal {
   };
 }
 
-// Within the package, never in a common directory: who can write the cache can run code. Where it cannot be made it is off.
-const packageDirectory = join(
-  import.meta.dirname,
-  import.meta.filename.endsWith('.ts') ? '../..' : '../../..',
-);
-enableCompileCache(join(packageDirectory, 'node_modules/.cache/p2psync'));
-const { execute } = await import('./execute.ts');
 process.exitCode = await execute(process.argv.slice(2), createTerminal());
