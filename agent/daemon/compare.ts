@@ -75,5 +75,7 @@ export function goneDirectories(changes: readonly DiskChange[]): SharePath[] {
 
 function isOtherDirectory(change: DiskChange): boolean {
   if (change.kind === 'gone') return change.before.stat.kind === 'directory';
-  return change.stat.kind === 'directory' && change.before?.stat.ino !== change.stat.ino;
+  if (change.stat.kind !== 'directory') return false;
+  // A number may be given to a directory that a file at this path had a moment ago.
+  return change.before?.stat.kind !== 'directory' || change.before.stat.ino !== change.stat.ino;
 }

@@ -3,12 +3,13 @@
  * reader; never writes. Hard links: of one inode's paths the first in byte order is the file.
  */
 import type { Bytes } from '../base/bytes.ts';
+import { messageOf, systemCode } from '../base/errors.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Content, Edit, Entry } from '../core/entry.ts';
 import { comparePaths, type SharePath } from '../core/path.ts';
 import { type DiskStat, isSparse, mtimeUsOf, sameStat } from '../core/stat.ts';
 import type { Owners } from '../disk/owner.ts';
-import type { Reader, ReadItem } from '../disk/read.ts';
+import type { LinkRead, Reader, ReadItem } from '../disk/read.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { PathRecord } from '../store/record.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
@@ -75,17 +76,18 @@ export async function observeEntries(
       edits.set(path, { kind: 'directory', ...common, mode: stat.mode });
       index.set(path, { stat, content: null, durable: true });
     } else if (stat.kind === 'symlink') {
-      const link = await ports.reader.readLink(path);
+      const link = await readLink(path, ports.reader);
       if (link.kind === 'gone') again.push(path);
-      else if (link.kind === 'not-utf8') {
-        faults.push({
-          path,
-          code: 'not-utf8',
-          message: 'the target of this symlink is not UTF-8; it is skipped',
-        });
-      } else {
+      else if (link.kind === 'target') {
         edits.set(path, { kind: 'symlink', ...common, target: link.target });
         index.set(path, { stat, content: null, durable: true });
+      } else {
+        faults.push({ path, code: link.code, message: link.message });
+        // What was here before is not here any more.
+        if (before !== undefined && (before.stat.kind !== 'symlink' || link.code === 'not-utf8')) {
+          edits.set(path, null);
+          index.set(path, null);
+        }
       }
     } else if (!links.has(path)) files.set(path, { stat, before, restless });
   }
@@ -134,6 +136,26 @@ export async function observeEntries(
     again,
     faults,
   };
+}
+
+type LinkFound =
+  | Exclude<LinkRead, { readonly kind: 'not-utf8' }>
+  | { readonly kind: 'fault'; readonly code: string; readonly message: string };
+
+async function readLink(path: SharePath, reader: Reader): Promise<LinkFound> {
+  try {
+    const link = await reader.readLink(path);
+    if (link.kind !== 'not-utf8') return link;
+    return {
+      kind: 'fault',
+      code: 'not-utf8',
+      message: 'the target of this symlink is not UTF-8; it is skipped',
+    };
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    return { kind: 'fault', code, message: messageOf(error) };
+  }
 }
 
 /**
@@ -207,9 +229,8 @@ async function readFiles(
   const items: ReadItem[] = [];
   for (const [path, { stat, before, restless }] of files) {
     // A file of a renamed directory, or a name that joined for its inode's sake: its bytes are known.
-    const known = [before, moved.get(stat.ino)].find(
-      (record) => record !== undefined && sameStat(record.stat, stat),
-    );
+    const candidates = [before, moved.get(stat.ino), ...namesakes(ports.store, before, stat)];
+    const known = candidates.find((record) => record !== undefined && sameStat(record.stat, stat));
     if (known !== undefined && known.content !== null)
       found.contents.set(path, { stat, content: known.content });
     else {
@@ -238,4 +259,13 @@ async function readFiles(
     }
   }
   return found;
+}
+
+/** Of a path that is new: what the index knows of its inode under names that may be gone without our knowledge. */
+function namesakes(
+  store: ShareStore,
+  before: PathRecord | undefined,
+  { ino }: DiskStat,
+): (PathRecord | undefined)[] {
+  return before === undefined ? store.linkGroup(ino).map((path) => store.record(path)) : [];
 }

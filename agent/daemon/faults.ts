@@ -7,8 +7,10 @@ export type Fault = { readonly code: string; readonly message: string };
 export type Cause = 'directory' | 'stage' | 'apply' | 'held' | 'refused';
 
 export type Faults = {
-  /** Of one path; null: it is gone. */
-  set(path: string, fault: Fault | null): void;
+  /** Of one path; null: it is gone. Of more than can be shown, those that came first are kept. */
+  set(path: SharePath, fault: Fault | null): void;
+  /** Paths that `set` told of. */
+  paths(): readonly SharePath[];
   /** Of the share as a whole, one for each cause. */
   setShare(cause: Cause, fault: Fault | null): void;
   /** Replaces what was skipped directly in `directory`, or anywhere below it. */
@@ -23,15 +25,16 @@ export type Faults = {
 };
 
 export function createFaults(): Faults {
-  const own = new Map<string, ShareFault>();
+  const own = new Map<SharePath, ShareFault>();
   const skipped = new Map<string, ShareFault>();
   const whole = new Map<Cause, ShareFault>();
 
   return {
     set(path, fault) {
       if (fault === null) own.delete(path);
-      else own.set(path, { path, ...fault });
+      else if (own.size < faultsShownMax || own.has(path)) own.set(path, { path, ...fault });
     },
+    paths: () => [...own.keys()],
     setShare(cause, fault) {
       if (fault === null) whole.delete(cause);
       else whole.set(cause, { path: '', ...fault });
@@ -43,7 +46,10 @@ export function createFaults(): Faults {
           : parentOf(path as SharePath) === directory;
         if (inside || path === directory) skipped.delete(path);
       }
-      for (const fault of faults) skipped.set(fault.path, fault);
+      for (const fault of faults) {
+        if (skipped.size >= faultsShownMax) break;
+        skipped.set(fault.path, fault);
+      }
     },
     list() {
       const paths = [...own.values(), ...skipped.values()];

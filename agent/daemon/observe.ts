@@ -36,6 +36,8 @@ export type ObserverPorts = {
   readonly watch: (handlers: WatchHandlers) => Watcher;
   /** Differences, each path once, parents before what is below them. The next batch waits. */
   readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
+  /** Nothing is there, whether the index knew of something or not. */
+  readonly onGone: (paths: readonly SharePath[]) => void;
   /** The index now says of every path what the disk says, or was told of the difference. */
   readonly onScanned: () => Promise<void>;
   /** Everything found so far was handed over. */
@@ -223,6 +225,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   async function handOverReady(ready: Ready[]): Promise<void> {
+    ports.onGone(ready.filter(({ stat }) => stat === null).map(({ path }) => path));
     const changes = ready
       .sort((left, right) => comparePaths(left.path, right.path))
       .flatMap((found) => comparePath(ports.store, found));

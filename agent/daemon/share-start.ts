@@ -102,7 +102,11 @@ export async function startShare(ports: StartPorts): Promise<Running> {
     log,
     watch: disk.watch,
     onChanges,
+    onGone(paths) {
+      for (const path of paths) faults.set(path, null);
+    },
     async onScanned() {
+      await forgetGone(faults, disk);
       await writer?.scanned();
       const applied = ports.applied();
       if (writes || applied === null || ports.config().localChanges !== 'revert') return;
@@ -129,6 +133,13 @@ export async function startShare(ports: StartPorts): Promise<Running> {
     observer.touch(paths);
   }
   return { disk, replica, performer, content, observer, writer };
+}
+
+/** Faults of paths that went without anybody being told. */
+async function forgetGone(faults: Faults, { scanner }: ShareDisk): Promise<void> {
+  const paths = faults.paths();
+  const stats = await scanner.stat(paths);
+  for (const [at, path] of paths.entries()) if (stats[at] === null) faults.set(path, null);
 }
 
 type ChangesHandler = (changes: readonly DiskChange[]) => Promise<void>;

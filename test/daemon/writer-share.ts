@@ -113,6 +113,7 @@ export async function withWriterShare(
       log: notebook.log,
       watch: () => watcher,
       onChanges: async (changes: readonly DiskChange[]) => observer.touch(await writer.take(changes)),
+      onGone: (paths) => paths.forEach((one) => faults.set(one, null)),
       onScanned: () => writer.scanned(),
       async onQuiet() {
         await writer.seal();
@@ -158,6 +159,8 @@ export async function withWriterShare(
       if (started) await now.observer.rescan();
       else await now.observer.start();
       started = true;
+      // What was listed before it was watched is listed again, at once.
+      await share.touch();
     },
     async touch(...paths) {
       const mark = path('zz of a test');
