@@ -107,7 +107,7 @@ export function createReplica(options: ReplicaOptions): Replica {
         else reconcile.blockArrived(event.digest, want?.file ?? null);
         // The root is announced once all below it is here.
         if (event.digest !== heads.highest()?.head.root) {
-          announce.stored({ digest: event.digest, holders, delayMs: schedule.haveDelayMs() }, nowMs);
+          announce.stored({ digest: event.digest, holders, delayMs: schedule.haveDelayMs(nowMs) }, nowMs);
         }
         return effects;
       }

@@ -48,8 +48,6 @@ export type Requests = {
   count(): number;
   /** Bytes of blocks arrived; feeds the rate. */
   arrived(bytes: number, nowMs: number): void;
-  /** Rate at which blocks arrive, 0 where unknown. */
-  bytesPerMs(): number;
   /** A request older than this is worth asking twice when nothing else is left to ask, ms. */
   hedgeAfterMs(plane: Plane): number;
   /** Requests of this many bytes that cover the round trip at the rate things arrive. */
@@ -163,7 +161,6 @@ export function createRequests(): Requests {
       meterFromMs = nowMs;
       meterBytes = 0;
     },
-    bytesPerMs: () => bytesPerMs,
     hedgeAfterMs(plane) {
       const list = took[plane];
       if (list.length < 4) return hedgeUnknownMs[plane];

@@ -32,8 +32,8 @@ export type Schedule = {
   pendingBytes(): number;
   storedBytes(): number;
   duplicateBytes(): number;
-  /** How long what arrived may wait to be announced, ms: a hundredth of the sync, so that neither it nor its messages weigh. */
-  haveDelayMs(): number;
+  /** How long what arrived may wait to be announced, ms: little of the sync's time, so that neither it nor its messages weigh. */
+  haveDelayMs(nowMs: number): number;
   announced(peer: PeerId, digests: readonly Digest[]): void;
   holds(peer: PeerId, digest: Digest): boolean;
   /** @returns the want that this fulfils, if any, and who is known to have it. */
@@ -79,6 +79,7 @@ export function createSchedule(options: {
   let duplicateBytes = 0;
   let hedgedBytes = 0;
   let stuckSinceMs = 0;
+  let aimedMs = 0;
 
   function reopen(plane: Plane, digest: Digest): void {
     const want = wants.get(plane, digest);
@@ -159,7 +160,8 @@ export function createSchedule(options: {
   }
 
   return {
-    aim(aim) {
+    aim(aim, nowMs) {
+      aimedMs = nowMs;
       wants.clear();
       picker.aim(aim);
       storedBytes = 0;
@@ -176,11 +178,7 @@ export function createSchedule(options: {
     pendingBytes: () => wants.bytes(),
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
-    haveDelayMs() {
-      const rate = requests.bytesPerMs();
-      const syncMs = rate === 0 ? 0 : (storedBytes + wants.bytes()) / rate;
-      return Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, syncMs / 128));
-    },
+    haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 64)),
     announced(peer, digests) {
       for (const digest of digests) {
         const isWanted = wants.get('block', digest) !== undefined || wants.get('page', digest) !== undefined;
