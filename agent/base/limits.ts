@@ -129,6 +129,8 @@ export const walkEntriesPerStep = 8192;
 export const driftedMax = 65_536;
 /** Strikes after which a neighbour is not asked any more until one has decayed. */
 export const strikesMax = 3;
+/** Drifted paths that one apply puts right: a look-up each, about 50 ms in all. */
+export const driftedAtOnceMax = 512;
 /** One strike is forgiven after this long, ms. */
 export const strikeDecayMs = 60_000;
 /** Blocks of one publish whose first holder the origin chooses; a larger publish is announced at once. */
@@ -337,6 +339,8 @@ export const bulkRetryMinMs = 5_000;
 export const bulkRetryMaxMs = 600_000;
 /** Bytes of one connection that the thread has read and the main thread not yet handled; above it, it is not read. */
 export const bulkAheadBytesMax = 2 * MIB;
+/** Memory into which a connection that asks is read, bytes: what OpenSSL decrypts from one read of the socket. */
+export const bulkReadBytes = 64 * KIB;
 /** Frames go to the main thread together, up to this many bytes at a time. */
 export const bulkBatchBytes = 256 * KIB;
 /** Bytes of one connection on their way from the main thread to the kernel; above it the next answer waits. */

@@ -38,6 +38,7 @@ export type Message =
       readonly head: Version | null;
       readonly rosterVersion: number;
     }
+  /** Blocks and pages that are here. The root of a tree stands for all its pages. */
   | { readonly kind: 'have'; readonly digests: readonly Digest[] }
   /** The sender will serve neither pages nor blocks for now. */
   | { readonly kind: 'paused'; readonly paused: boolean };

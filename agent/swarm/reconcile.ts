@@ -2,16 +2,16 @@
  * From the applied version to the newest: walk, wait for what is missing, apply. Owns the phases of one sync, what
  * was lost and what drifted; asks through the schedule, never a neighbour.
  */
-import { assert } from '../base/assert.ts';
-import { messageOf } from '../base/errors.ts';
-import { driftedMax, walkEntriesPerStep, wantsMax } from '../base/limits.ts';
+import { assert, unreachable } from '../base/assert.ts';
+import { hasCode, messageOf } from '../base/errors.ts';
+import { walkEntriesPerStep, wantsMax } from '../base/limits.ts';
 import { diffFromEmpty, diffTrees } from '../core/diff.ts';
-import type { Digest } from '../core/digest.ts';
-import type { Change, Entry } from '../core/entry.ts';
-import type { SignedHead } from '../core/head.ts';
-import { comparePaths, type SharePath } from '../core/path.ts';
-import { lookup } from '../core/tree.ts';
+import { type Digest, parseDigest } from '../core/digest.ts';
+import type { Change } from '../core/entry.ts';
+import type { Head, SignedHead } from '../core/head.ts';
+import type { SharePath } from '../core/path.ts';
 import { compareVersions, formatVersion, type Version } from '../core/version.ts';
+import { createDrift } from './drift.ts';
 import type { Effect, Library, Progress } from './events.ts';
 import type { Schedule } from './schedule.ts';
 import { createWalk, type Walk } from './walk.ts';
@@ -28,6 +28,8 @@ export type Reconcile = {
   isUnreadable(version: Version): boolean;
   /** Syncs to this head; a sync to an older one is given up, what it fetched stays in the library. */
   start(head: SignedHead, nowMs: number): void;
+  /** Before this time a newer head waits, so that heads that come fast cannot keep a sync from ever ending. */
+  restartMs(): number;
   /** Gives up what is not being applied yet. */
   stop(nowMs: number): void;
   /** This agent made the version itself. */
@@ -47,15 +49,21 @@ export type Reconcile = {
   progress(): Progress;
 };
 
-type Phase = 'idle' | 'walking' | 'collecting' | 'applying';
+/** `mending`: a page that should be here is fetched, then the walk starts again. */
+type Phase = 'idle' | 'starting' | 'mending' | 'walking' | 'collecting' | 'applying';
 
 /** Pause before an apply that failed for no stated reason is tried again, ms. */
 const retryMsMin = 100;
+/** A sync has this long before a newer head may replace it, ms, and as long as it took to look at its entries several times. */
+const restartMsMin = 250;
+const restartEntriesPerMs = 200;
 
 export function createReconcile(options: {
   applied: Applied | null;
   library: Library;
   schedule: Schedule;
+  /** This block of the target was here already, and neighbours may not know. */
+  found: (digest: Digest) => void;
 }): Reconcile {
   const { library, schedule } = options;
 
@@ -67,12 +75,15 @@ export function createReconcile(options: {
   let collector: Iterator<Change, void, void> | null = null;
   let changes: Change[] = [];
   let retryAtMs = 0;
-  let entriesAlso: readonly Entry[] = [];
   let effects: Effect[] = [];
   let pendingFiles = 0;
   let unreadable: Version | null = null;
+  let startedMs = 0;
+  let walkedEntries = 0;
+  /** No apply has ended since the start: neighbours do not know what was here already. */
+  let isFirst = true;
   const lost = new Set<Digest>();
-  const drift = new Set<SharePath>();
+  const drift = createDrift();
 
   const pages = (digest: Digest) => (lost.has(digest) ? undefined : library.page(digest));
 
@@ -82,20 +93,27 @@ export function createReconcile(options: {
 
   function begin(head: SignedHead, nowMs: number): void {
     target = head;
-    phase = 'walking';
-    changes = [];
+    phase = 'starting';
+    walk = null;
     collector = null;
+    changes = [];
     pendingFiles = 0;
+    startedMs = nowMs;
     const { version, root } = head.head;
     schedule.aim({ target: { version, root }, applied: applied?.version ?? null }, nowMs);
-    entriesAlso = driftedEntries();
+  }
+
+  function startWalk({ root }: Head): void {
     walk = createWalk({
       pages,
       isBlockHere: (digest) => !lost.has(digest) && library.hasBlock(digest),
+      found(digest) {
+        if (isFirst) options.found(digest);
+      },
       isLost: (digest) => lost.has(digest),
       from: applied?.root ?? null,
       to: root,
-      also: entriesAlso,
+      also: drift.take(pages, applied?.root ?? null),
       missing(missing) {
         if (missing.file !== null && !schedule.isWanted(missing.plane, missing.digest)) {
           if (missing.file.left === 0) pendingFiles += 1;
@@ -106,51 +124,30 @@ export function createReconcile(options: {
       assemble: (entry, blocks) => effects.push({ kind: 'assemble', entry, blocks }),
       isFull: () => schedule.count() >= wantsMax,
     });
+    phase = 'walking';
+    walkedEntries = 0;
   }
 
-  /** Entries of the applied tree that are no longer on disk as they should be; what the tree lacks is no concern of ours. */
-  function driftedEntries(): readonly Entry[] {
-    const entries: Entry[] = [];
-    for (const path of drift) {
-      const entry = applied === null ? undefined : lookup(pages, applied.root, path);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries.sort((left, right) => comparePaths(left.path, right.path));
-  }
-
-  function collect(): void {
-    assert(target !== null, 'changes are collected for a target');
+  function collect({ root }: Head): void {
+    const from = applied?.root ?? null;
     if (collector === null) {
-      const to = target.head.root;
-      const from = applied?.root ?? null;
-      if (from === null) collector = diffFromEmpty(pages, to);
-      else if (from === to) collector = [][Symbol.iterator]();
-      else collector = diffTrees(pages, from, to);
+      if (from === null) collector = diffFromEmpty(pages, root);
+      else if (from === root) collector = [][Symbol.iterator]();
+      else collector = diffTrees(pages, from, root);
     }
     for (let count = 0; count < walkEntriesPerStep; count += 1) {
       const next = collector.next();
-      if (next.done === true) return finish();
-      changes.push(next.value);
+      if (next.done !== true) {
+        changes.push(next.value);
+        continue;
+      }
+      assert(target !== null, 'an apply has a target');
+      effects.push({ kind: 'apply', head: target, changes: drift.addTo(changes, { pages, from, to: root }) });
+      phase = 'applying';
+      collector = null;
+      walk = null;
+      return;
     }
-  }
-
-  function finish(): void {
-    assert(target !== null, 'an apply has a target');
-    phase = 'applying';
-    walk = null;
-    collector = null;
-    effects.push({ kind: 'apply', head: target, changes: withDrift(target.head.root) });
-  }
-
-  function withDrift(root: Digest): readonly Change[] {
-    if (entriesAlso.length === 0) return changes;
-    const changed = new Set(changes.map((change) => change.path));
-    for (const entry of entriesAlso) {
-      if (changed.has(entry.path)) continue;
-      const after = applied?.root === root ? entry : lookup(pages, root, entry.path);
-      if (after !== undefined) changes.push({ path: entry.path, before: entry, after });
-    }
-    return changes.sort((left, right) => comparePaths(left.path, right.path));
   }
 
   /** Lost, and not met on the walk: wanted all the same. */
@@ -160,13 +157,28 @@ export function createReconcile(options: {
     }
   }
 
-  function abandon(error: unknown): void {
-    const version = target === null ? '' : formatVersion(target.head.version);
-    unreadable = target?.head.version ?? null;
+  function rest(): void {
     phase = 'idle';
+    target = null;
     walk = null;
     collector = null;
-    target = null;
+    changes = [];
+  }
+
+  /** A page of a tree that should be here is fetched again; any other fault is the writer's, and only a newer head helps. */
+  function recover(error: unknown): void {
+    const digest = hasCode(error, 'page-missing') ? error.fields['digest'] : undefined;
+    if (typeof digest === 'string') {
+      phase = 'mending';
+      walk = null;
+      collector = null;
+      changes = [];
+      schedule.want({ digest: parseDigest(digest), plane: 'page', bytes: 0, file: null, lost: true });
+      return;
+    }
+    unreadable = target?.head.version ?? null;
+    const version = unreadable === null ? '' : formatVersion(unreadable);
+    rest();
     const text = `the tree of version ${version} cannot be read: ${messageOf(error)}; waiting for a newer one`;
     effects.push({ kind: 'note', text, fields: { code: 'malformed', version } });
   }
@@ -182,34 +194,24 @@ export function createReconcile(options: {
     },
     stop(nowMs) {
       if (phase === 'applying' || phase === 'idle') return;
-      phase = 'idle';
-      walk = null;
-      collector = null;
-      target = null;
+      rest();
       schedule.aim({ target: null, applied: applied?.version ?? null }, nowMs);
+    },
+    restartMs() {
+      if (phase === 'idle' || phase === 'starting') return 0;
+      return (
+        startedMs + Math.max(restartMsMin, 10 * schedule.roundTripMs(), walkedEntries / restartEntriesPerMs)
+      );
     },
     adopt(made) {
       applied = made;
     },
-    drifted(paths) {
-      for (const path of paths) {
-        if (drift.size >= driftedMax) {
-          return [
-            {
-              kind: 'note',
-              text: 'more paths drifted than are remembered; the next scan finds the rest',
-              fields: { driftedMax },
-            },
-          ];
-        }
-        drift.add(path);
-      }
-      return [];
-    },
-    hasDrifted: () => drift.size > 0,
+    drifted: drift.add,
+    hasDrifted: () => !drift.isEmpty(),
     pageArrived(digest) {
       lost.delete(digest);
       walk?.arrived(digest);
+      if (phase === 'mending') phase = 'starting';
     },
     blockArrived(digest, file) {
       lost.delete(digest);
@@ -219,14 +221,10 @@ export function createReconcile(options: {
     },
     whenApplied(made) {
       if (applied === null || compareVersions(made.version, applied.version) >= 0) applied = made;
-      for (const entry of entriesAlso) drift.delete(entry.path);
-      // What the tree does not have is not ours to put right.
-      for (const path of drift) if (lookup(pages, made.root, path) === undefined) drift.delete(path);
-      entriesAlso = [];
-      changes = [];
+      drift.settled();
       lost.clear();
-      phase = 'idle';
-      target = null;
+      isFirst = false;
+      rest();
     },
     whenFailed({ lost: digests, retryMs }, nowMs) {
       if (phase !== 'applying' || target === null) return;
@@ -236,22 +234,24 @@ export function createReconcile(options: {
     },
     advance(nowMs) {
       effects = [];
+      if (target === null) return effects;
       try {
+        if (phase === 'starting') startWalk(target.head);
         if (phase === 'walking' && walk !== null) {
-          walk.advance(walkEntriesPerStep);
+          walkedEntries += walk.advance(walkEntriesPerStep);
           if (isSettled()) {
             wantLeftovers();
             if (schedule.count() === 0 && nowMs >= retryAtMs) phase = 'collecting';
           }
         }
-        if (phase === 'collecting') collect();
+        if (phase === 'collecting') collect(target.head);
       } catch (error) {
-        abandon(error);
+        recover(error);
       }
       return effects;
     },
     wakeMs(nowMs) {
-      if (phase === 'collecting' || walk?.hasWork() === true) return nowMs;
+      if (phase === 'collecting' || phase === 'starting' || walk?.hasWork() === true) return nowMs;
       return isSettled() && retryAtMs > nowMs ? retryAtMs : Number.POSITIVE_INFINITY;
     },
     hasPages: () => phase === 'collecting' || phase === 'applying' || walk?.hasPages() === true,
@@ -259,12 +259,7 @@ export function createReconcile(options: {
       const pendingBytes = schedule.pendingBytes();
       const storedBytes = schedule.storedBytes();
       return {
-        phase:
-          phase === 'collecting'
-            ? 'applying'
-            : phase === 'walking' && walk?.hasPages() === true
-              ? 'fetching'
-              : phase,
+        phase: shownPhase(phase, walk?.hasPages() === true),
         pendingFiles,
         pendingBytes,
         pendingBlocks: schedule.count(),
@@ -273,4 +268,20 @@ export function createReconcile(options: {
       };
     },
   };
+}
+
+function shownPhase(phase: Phase, hasPages: boolean): Progress['phase'] {
+  switch (phase) {
+    case 'idle':
+      return 'idle';
+    case 'starting':
+    case 'mending':
+    case 'walking':
+      return hasPages ? 'fetching' : 'walking';
+    case 'collecting':
+    case 'applying':
+      return 'applying';
+    default:
+      return unreachable(phase);
+  }
 }

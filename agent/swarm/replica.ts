@@ -56,7 +56,10 @@ export function createReplica(options: ReplicaOptions): Replica {
   const heads = createHeads(options.head);
   const announce = createAnnounce({ neighbours, random });
   const schedule = createSchedule({ neighbours, library, random });
-  const reconcile = createReconcile({ applied: options.applied, library, schedule });
+  const reconcile = createReconcile({
+    ...{ applied: options.applied, library, schedule },
+    found: (digest) => announce.stored({ digest, holders: [], delayMs: 0 }, lastMs),
+  });
   const serve = createServe();
   const reveal = createReveal({ neighbours, random });
 
@@ -66,6 +69,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   let isStoring = false;
   /** Version whose operations were handed to the shell already. */
   let inlined: Version | null = null;
+  let lastMs = 0;
   let wakeAtMs = Number.POSITIVE_INFINITY;
   let told = { generation: 0, applied: options.applied };
 
@@ -186,8 +190,10 @@ export function createReplica(options: ReplicaOptions): Replica {
     const verdict = heads.offer(message);
     switch (verdict.kind) {
       case 'old':
-      case 'refreshed':
         return [];
+      case 'refreshed':
+        // Where gossip does not reach, neighbours keep one another's heads fresh.
+        return gossiped ? [] : tellOthers({ ...message, operations: null }, from);
       case 'equivocation':
         reconcile.stop(nowMs);
         return [...verdict.effects, ...tellOthers(message, from)];
@@ -219,7 +225,6 @@ export function createReplica(options: ReplicaOptions): Replica {
     return operations !== null && operations.baseRoot === reconcile.applied()?.root;
   }
 
-  /** Two heads of one version are evidence that everybody should have. */
   function tellOthers(message: HeadMessage, from: PeerId): readonly Effect[] {
     const effects: Effect[] = [];
     for (const { peer } of neighbours.all()) if (peer !== from) effects.push({ kind: 'send', peer, message });
@@ -242,7 +247,9 @@ export function createReplica(options: ReplicaOptions): Replica {
       announce.hasPagesOf(root);
       announce.news({ gossiped: true }, nowMs);
     }
-    return [{ kind: 'gossip', message }];
+    const direct =
+      verdict.kind === 'refreshed' ? tellOthers({ ...message, operations: null }, options.self) : [];
+    return [{ kind: 'gossip', message }, ...direct];
   }
 
   function isHighest(version: Version): boolean {
@@ -257,7 +264,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     if (heads.isHalted(version.epoch) || isTarget(version) || reconcile.isUnreadable(version)) return [];
     const applied = reconcile.applied();
     const order = applied === null ? 1 : compareVersions(version, applied.version);
-    if (order < 0 || (order === 0 && !reconcile.hasDrifted())) return [];
+    if (order < 0 || (order === 0 && !reconcile.hasDrifted()) || nowMs < reconcile.restartMs()) return [];
     if (order > 0 && canInline(message)) {
       isStoring = true;
       return [store(message)];
@@ -266,12 +273,21 @@ export function createReplica(options: ReplicaOptions): Replica {
     return [];
   }
 
-  function isTarget(version: Version): boolean {
+  function isTarget(version: Version | null): boolean {
     return equalVersions(reconcile.target()?.head.version ?? null, version);
   }
 
   function wake(nowMs: number): readonly Effect[] {
-    const timers = Math.min(schedule.wakeMs(nowMs), announce.wakeMs(), serve.wakeMs(nowMs), reveal.wakeMs());
+    const restartMs = isTarget(heads.highest()?.head.version ?? null)
+      ? Number.POSITIVE_INFINITY
+      : reconcile.restartMs();
+    const timers = Math.min(
+      restartMs > nowMs ? restartMs : Number.POSITIVE_INFINITY,
+      schedule.wakeMs(nowMs),
+      announce.wakeMs(),
+      serve.wakeMs(nowMs),
+      reveal.wakeMs(),
+    );
     // Only work that is left over comes back at once; a timer never makes the loop spin.
     const atMs = Math.max(nowMs, Math.min(reconcile.wakeMs(nowMs), Math.max(timers, nowMs + 1)));
     if (atMs === wakeAtMs || atMs === Number.POSITIVE_INFINITY) return [];
@@ -281,6 +297,7 @@ export function createReplica(options: ReplicaOptions): Replica {
 
   return {
     step(event, nowMs) {
+      lastMs = nowMs;
       const effects = [...handle(event, nowMs)];
       effects.push(...begin(nowMs));
       effects.push(...reconcile.advance(nowMs));

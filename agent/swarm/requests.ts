@@ -48,6 +48,8 @@ export type Requests = {
   count(): number;
   /** Bytes of blocks arrived; feeds the rate. */
   arrived(bytes: number, nowMs: number): void;
+  /** Shortest time an answer took, 0 where none came yet. */
+  roundTripMs(): number;
   /** A request older than this is worth asking twice when nothing else is left to ask, ms. */
   hedgeAfterMs(plane: Plane): number;
   /** Requests of this many bytes that cover the round trip at the rate things arrive. */
@@ -161,6 +163,7 @@ export function createRequests(): Requests {
       meterFromMs = nowMs;
       meterBytes = 0;
     },
+    roundTripMs: () => (roundTripMs === Number.POSITIVE_INFINITY ? 0 : roundTripMs),
     hedgeAfterMs(plane) {
       const list = took[plane];
       if (list.length < 4) return hedgeUnknownMs[plane];

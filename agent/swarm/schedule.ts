@@ -32,6 +32,8 @@ export type Schedule = {
   pendingBytes(): number;
   storedBytes(): number;
   duplicateBytes(): number;
+  /** Shortest time an answer took, 0 where none came yet. */
+  roundTripMs(): number;
   /** How long what arrived may wait to be announced, ms: little of the sync's time, so that neither it nor its messages weigh. */
   haveDelayMs(nowMs: number): number;
   announced(peer: PeerId, digests: readonly Digest[]): void;
@@ -178,6 +180,7 @@ export function createSchedule(options: {
     pendingBytes: () => wants.bytes(),
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
+    roundTripMs: requests.roundTripMs,
     haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 64)),
     announced(peer, digests) {
       for (const digest of digests) {

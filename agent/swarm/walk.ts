@@ -24,12 +24,14 @@ export type WalkOptions = {
   readonly also: readonly Entry[];
   readonly missing: (missing: Missing) => void;
   readonly assemble: (entry: FileEntry, blocks: readonly BlockRef[]) => void;
+  /** This block of a changed file is here already. */
+  readonly found: (digest: Digest) => void;
   readonly isFull: () => boolean;
 };
 
 export type Walk = {
-  /** Looks at about `budget` entries; stops early where pages are missing or enough is wanted. @throws malformed. */
-  advance(budget: number): void;
+  /** Looks at about `budget` entries; stops early where pages are missing or enough is wanted. @returns how many. @throws malformed, page-missing. */
+  advance(budget: number): number;
   /** This page is here now. */
   arrived(digest: Digest): void;
   /** True where `advance` has something to do. */
@@ -116,8 +118,7 @@ export function createWalk(options: WalkOptions): Walk {
   function finishList({ entry, content }: ListWalk): void {
     const blocks = [...iterateBlocks(options.pages, content.digest, entry.size)];
     spent += blocks.length;
-    if (blocks.every(({ digest }) => options.isBlockHere(digest))) return;
-    options.assemble(entry, blocks);
+    if (blocks.some(({ digest }) => !options.isBlockHere(digest))) options.assemble(entry, blocks);
     files.push({ blocks, at: 0, file: { left: 0 } });
   }
 
@@ -143,15 +144,15 @@ export function createWalk(options: WalkOptions): Walk {
       old?.kind === 'file' && old.content.kind !== 'empty' && old.content.digest === content.digest;
     if (isSame && !options.isLost(content.digest)) return;
     if (content.kind === 'block') {
-      if (!options.isBlockHere(content.digest))
-        wantBlock({ digest: content.digest, length: entry.size }, { left: 0 });
+      wantUnlessHere({ digest: content.digest, length: entry.size }, { left: 0 });
     } else if (!listed.has(content.digest)) {
       listed.add(content.digest);
       pushJob({ kind: 'list', digest: content.digest, walk: { entry, content, pagesLeft: 1 } });
     }
   }
 
-  function wantBlock({ digest, length }: BlockRef, file: WaitingFile): void {
+  function wantUnlessHere({ digest, length }: BlockRef, file: WaitingFile): void {
+    if (options.isBlockHere(digest)) return options.found(digest);
     options.missing({ digest, plane: 'block', bytes: length, file, lost: options.isLost(digest) });
   }
 
@@ -159,7 +160,7 @@ export function createWalk(options: WalkOptions): Walk {
     const ref = refs.blocks[refs.at];
     refs.at += 1;
     spent += 1;
-    if (ref !== undefined && !options.isBlockHere(ref.digest)) wantBlock(ref, refs.file);
+    if (ref !== undefined) wantUnlessHere(ref, refs.file);
   }
 
   return {
@@ -171,15 +172,16 @@ export function createWalk(options: WalkOptions): Walk {
         const file = files[0];
         const leaf = leaves[0];
         if (job !== undefined) visit(job);
-        else if (options.isFull()) return;
+        else if (options.isFull()) break;
         else if (file !== undefined) {
           if (file.at < file.blocks.length) advanceFile(file);
           else files.shift();
         } else if (leaf !== undefined) {
           if (leaf.at < leaf.entries.length) advanceLeaf(leaf);
           else leaves.shift();
-        } else return;
+        } else break;
       }
+      return spent;
     },
     arrived(digest) {
       const held = waiting.get(digest);

@@ -115,6 +115,41 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'a newcomer arrives while the writer never rests',
+    nodes: 7,
+    play(seed, nodes) {
+      const swarm = started({ seed, nodes, without: [nodes - 1], latencyMs: 20 });
+      swarm.publish(someFiles(swarm, 4000));
+      swarm.converge(patienceMs);
+      swarm.start([nodes - 1]);
+      for (let round = 0; round < 100; round += 1) {
+        swarm.publish(round % 2 === 0 ? smallEdit(swarm) : someFiles(swarm, 100));
+        swarm.runFor(30);
+      }
+      const behind = swarm.agents[nodes - 1]?.replica().applied();
+      if (behind === undefined || behind === null) swarm.report('the newcomer got nothing in 3 seconds');
+      swarm.converge(patienceMs);
+      return swarm;
+    },
+  },
+  {
+    name: 'the writer is gone and replicas that restart complete one another',
+    nodes: 5,
+    play(seed, nodes) {
+      const swarm = started({ seed, nodes });
+      swarm.publish(someFiles(swarm, 3000));
+      // Until all blocks have left the writer, and nobody may have all of them.
+      while (swarm.network.sentBytes(swarm.writer.peer) < 3_300_000 && swarm.nowMs() < patienceMs)
+        swarm.runFor(1);
+      swarm.stop(0);
+      swarm.runFor(2);
+      swarm.stop(1);
+      swarm.start([1]);
+      swarm.converge(patienceMs);
+      return swarm;
+    },
+  },
+  {
     name: 'newer heads come while a sync is going on',
     nodes: 8,
     play(seed, nodes) {

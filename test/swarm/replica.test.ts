@@ -114,7 +114,8 @@ test('a newer head in the middle of a sync wins, and what was fetched is not ask
   const third = share.publish(files(2, 100), 3);
   bench.step(status(ana, v(3)));
   bench.step(gossiped(third.message));
-  const effects = serveAll(bench, [...bench.step(stored(third.message)), ...bench.wait(1000)]);
+  assert.equal(lines(bench.step(stored(third.message))), []);
+  const effects = serveAll(bench, bench.wait(1000));
   const blocks = effects.flatMap((effect) =>
     effect.kind === 'request' && effect.request.plane === 'block' ? effect.request.digests : [],
   );
@@ -123,6 +124,54 @@ test('a newer head in the middle of a sync wins, and what was fetched is not ask
     lines(effects).filter((each) => each.startsWith('apply')),
     ['apply 1.3 changes 43'],
   );
+});
+
+test('heads that come fast do not keep a sync from ending', () => {
+  const { share, second } = twoVersions(files(20));
+  const bench = createBench({ share });
+  bench.step(joined(ana));
+  bench.step(status(ana, v(2)));
+  bench.step(gossiped(second.message));
+  const asked = bench.step(stored(second.message));
+  const third = share.publish(files(1, 100), 3);
+  bench.step(gossiped(third.message));
+  assert.equal(lines(bench.step(stored(third.message))), []);
+  assert.equal(lines(serveAll(bench, asked)).at(-1), 'apply 1.2 changes 21');
+});
+
+test('tells neighbours of blocks that were here before the start', () => {
+  const { share, first, second } = twoVersions(files(4));
+  const bench = createBench({ share, at: first });
+  for (const digest of [...second.newPages, ...second.newBlocks.slice(0, 2)]) bench.pages.add(digest);
+  for (const digest of second.newBlocks.slice(0, 2)) bench.blocks.add(digest);
+  bench.step(joined(ana));
+  bench.step(status(ana, v(1)));
+  bench.step(gossiped(second.message));
+  // All pages, and the two blocks.
+  check(bench, [stored(second.message)], ['send ana have 1', 'send ana have 2']);
+});
+
+test('a page of the applied tree that is gone is fetched again', () => {
+  const { share, first, second } = twoVersions(files(4));
+  const bench = createBench({ share, at: first });
+  bench.pages.delete(first.message.head.head.root);
+  bench.step(joined(ana));
+  bench.step(status(ana, v(2)));
+  bench.step(gossiped(second.message));
+  const effects = lines(serveAll(bench, bench.step(stored(second.message))));
+  assert.is(effects.at(-1), 'apply 1.2 changes 4');
+});
+
+test('a head that was signed again reaches those whom gossip does not', () => {
+  const { share, first } = twoVersions();
+  const bench = createBench({ share, at: first });
+  for (const peer of [ana, bo]) bench.step(joined(peer));
+  const again = {
+    ...first.message,
+    head: { ...first.message.head, head: { ...first.message.head.head, timeMs: 9999 } },
+  };
+  check(bench, [told(ana, again)], ['send bo head']);
+  check(bench, [told(bo, again)], []);
 });
 
 test('starts nothing while paused, yet stores heads and serves', () => {

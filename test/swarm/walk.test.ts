@@ -30,6 +30,7 @@ function walkAll(
     pages: (digest) => (have.has(digest) ? share.page(digest) : undefined),
     missing: (missing) => asked.push(missing),
     assemble: () => {},
+    found: () => {},
   });
   while (!walk.isDone()) {
     walk.advance(walkEntriesPerStep);
@@ -89,6 +90,7 @@ test('waits where enough is wanted, and goes on when there is room', () => {
       isFull = wanted.length >= 50;
     },
     assemble: () => {},
+    found: () => {},
     isFull: () => isFull,
   });
   walk.advance(wantsMax);
