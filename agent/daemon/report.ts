@@ -19,7 +19,7 @@ import type { Share } from './share-types.ts';
 import type { Applied } from './state.ts';
 
 export type ReportPorts = {
-  readonly host: Pick<Host, 'peer' | 'traffic'>;
+  readonly host: Pick<Host, 'peer' | 'traffic' | 'route'>;
   readonly sessions: Pick<Sessions, 'info'>;
   readonly rates: Rates;
 };
@@ -95,6 +95,7 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
         progress:
           statement === undefined ? null : isBehind(share, applied) ? statement.progressPermille / 1000 : 1,
         rttMs: info?.rttMs ?? null,
+        transport: ports.host.route(row.peer),
         sentBytes: traffic.sentBytes,
         receivedBytes: traffic.receivedBytes,
         sentRate: rates.sent,

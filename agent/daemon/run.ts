@@ -16,6 +16,7 @@ import { readSecret } from '../store/secrets.ts';
 import { compileAccess } from './access.ts';
 import { createAddressBook } from './address-book.ts';
 import { createApi } from './api.ts';
+import { bulkPortOf } from './bulk-port.ts';
 import { type Config, type ShareConfig } from './config.ts';
 import { checkShareDirectories } from './config-shares.ts';
 import { indexDirectory, readShares, type ShareRecord, socketPath } from './home.ts';
@@ -112,6 +113,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       seed: identity.seed,
       listen: config.listen,
       announce: config.announce,
+      bulkPort: bulkPortOf(config),
       connectionsMax: config.limits.connections,
       discovery: config.discovery,
     },

@@ -21,9 +21,9 @@ export function stageHandlers(confined: Confined, root: string): Handlers<StageC
     found: () => explained(() => files.found()),
     put: ({ blocks, bytes }) => {
       let start = 0;
-      const cut = blocks.map(({ digest, length, places }) => {
+      const cut = blocks.map(({ digest, length, verified, places }) => {
         start += length;
-        return { digest, places, bytes: bytes.subarray(start - length, start) };
+        return { digest, verified, places, bytes: bytes.subarray(start - length, start) };
       });
       return explained(() => files.put(cut));
     },

@@ -16,11 +16,14 @@ export type Stage = {
   /** True where the block is here: as a file of its own or inside an assembly. */
   has(digest: Digest): boolean;
   /**
-   * Hashes and stages them, in a worker thread; what is here already is left alone. The bytes are copied.
+   * Hashes (unless `verified`: that was done on the way here) and stages them, in a worker thread; what is here already is
+   * left alone. The bytes are copied.
    * @returns the digests whose bytes are others; those are not staged, all the rest is.
    * @throws {P2psyncError} disk-full; none of these blocks is registered then.
    */
-  put(blocks: readonly { readonly digest: Digest; readonly bytes: Bytes }[]): Promise<readonly Digest[]>;
+  put(
+    blocks: readonly { readonly digest: Digest; readonly bytes: Bytes; readonly verified?: true }[],
+  ): Promise<readonly Digest[]>;
   /**
    * From now on blocks of this file go to their offsets. What an earlier run left of it is hashed and taken over.
    * @throws {P2psyncError} malformed, where the blocks do not add up to the file; disk-full.
@@ -160,7 +163,12 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
           offset: offsetOf(spot),
           sparse: spot.assembly.sparse,
         }));
-        return { digest: block.digest, length: block.bytes.byteLength, places };
+        return {
+          digest: block.digest,
+          length: block.bytes.byteLength,
+          verified: block.verified === true,
+          places,
+        };
       });
       const wrong = await pool.call('put', { blocks: described, bytes }, { transfer: [bytes.buffer] });
       const refused = new Set(wrong);

@@ -69,6 +69,8 @@ export type PeerReport = {
   /** 0 to 1; null where it is not known. */
   readonly progress: number | null;
   readonly rttMs: number | null;
+  /** How blocks travel: over TLS, or where its port is shut over libp2p, slower; null: not connected, or no block was asked for yet. */
+  readonly transport: 'tls' | 'libp2p' | null;
   /** To that peer, since the agent started. */
   readonly sentBytes: number;
   readonly receivedBytes: number;

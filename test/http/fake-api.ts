@@ -53,6 +53,7 @@ export const peerReport: PeerReport = {
   receivedRate: 0,
   lastSeen: '2026-11-21T10:00:00.000Z',
   agentVersion: '0.1.0',
+  transport: 'tls',
 };
 
 export const peerReports: readonly PeerReport[] = [
@@ -94,6 +95,7 @@ export const peerReports: readonly PeerReport[] = [
     rttMs: null,
     lastSeen: null,
     agentVersion: null,
+    transport: null,
   },
 ];
 

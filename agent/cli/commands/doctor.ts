@@ -5,7 +5,7 @@ import { type Config, readConfig } from '../../daemon/config.ts';
 import { isAgentRunning } from '../../http/client.ts';
 import { type Check, fail, ok, warn } from '../doctor/check.ts';
 import { checkHome, checkShares, countDirectories } from '../doctor/files.ts';
-import { checkPort, listenHostPort } from '../doctor/ports.ts';
+import { checkBulk, checkPort, listenHostPort } from '../doctor/ports.ts';
 import { checkClock, checkDescriptors, checkInotify, checkNode, readOrNothing } from '../doctor/system.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
@@ -54,6 +54,7 @@ async function* examine(invocation: Invocation): AsyncIterable<Check> {
   if (config === undefined) return;
   for (const listen of config.listen)
     yield await checkPort('listen', listenHostPort(listen), running === true);
+  yield* await checkBulk(config, running === true ? await invocation.agent.peers() : null);
   if (config.http.listen !== null) yield await checkPort('http', config.http.listen, running === true);
 }
 

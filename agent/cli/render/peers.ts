@@ -20,6 +20,9 @@ const columns: readonly Column[] = [
   { title: 'down', align: 'right', importance: 7 },
   { title: 'last seen', align: 'right', importance: 3 },
 ];
+/** Shown beside them where there is room: of use to who looks for what makes a peer slow. */
+const via: Column = { title: 'via' };
+const viaWidthMin = 160;
 
 /** The shares that are shown, with the peers of all shares. */
 export function renderPeers(
@@ -31,9 +34,12 @@ export function renderPeers(
   for (const share of shares) {
     if (lines.length > 0) lines.push('');
     if (shares.length > 1) lines.push(paint(printable(share.name), 'bold', options.color));
-    const rows = peers.filter((peer) => peer.share === share.name).map((peer) => rowOf(peer, options.nowMs));
+    const wide = options.width >= viaWidthMin;
+    const rows = peers
+      .filter((peer) => peer.share === share.name)
+      .map((peer) => [...rowOf(peer, options.nowMs), ...(wide ? [peer.transport ?? '-'] : [])]);
     if (rows.length === 0) lines.push('no other members yet: p2psync invite lets one in');
-    else lines.push(...renderTable(columns, rows, options));
+    else lines.push(...renderTable(wide ? [...columns, via] : columns, rows, options));
     lines.push(`${share.membersAtHead} of ${share.membersKnown} at version ${versionOf(share.head)}`);
   }
   return lines;

@@ -3,6 +3,7 @@
  * reading while the main thread is behind. Knows neither peers nor requests. Runs in that thread only.
  */
 import type { TLSSocket } from 'node:tls';
+import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
 import { bulkAheadBytesMax, bulkBatchBytes } from '../../base/limits.ts';
 import { digestOf } from '../../core/digest.ts';
@@ -13,6 +14,8 @@ import { type Block, createSpeedMeter, pack, unpack } from './tls-packing.ts';
 export type Post = (message: FromSockets, transfer?: readonly ArrayBuffer[]) => void;
 
 export type Link = {
+  /** Bytes that came, in order; the memory may be used again afterwards. */
+  receive(chunk: Bytes): void;
   send(frame: BulkFrame): void;
   handled(costBytes: number): void;
   /** Without a word: neither to the main thread nor, beyond what TLS does, to the peer. */
@@ -21,7 +24,7 @@ export type Link = {
 
 type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 
-/** @param socket after its handshake; its events are taken over. Says `closed` when it ends by itself. */
+/** @param socket after its handshake; its events, but not its data, are taken over. Says `closed` when it ends by itself. */
 export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
   // Fixed at start.
   const decoder = createBulkDecoder();
@@ -32,12 +35,13 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
   let batchBytes = 0;
   let wireBytes = 0;
   let unhandledBytes = 0;
+  let paused = false;
   let written = { costBytes: 0, wireBytes: 0 };
   let uncorking = false;
   let failure: Error | undefined;
   let over = false;
 
-  function receive(chunk: Buffer): void {
+  function receive(chunk: Bytes): void {
     if (over) return;
     wireBytes += chunk.byteLength;
     try {
@@ -47,7 +51,10 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
       return end(error);
     }
     if (batchBytes >= bulkBatchBytes) flush();
-    if (unhandledBytes > bulkAheadBytesMax) socket.pause();
+    if (unhandledBytes > bulkAheadBytesMax && !paused) {
+      paused = true;
+      socket.pause();
+    }
   }
 
   function take(frame: BulkFrame): void {
@@ -110,13 +117,13 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
 
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
-  socket.on('data', receive);
   socket.on('error', (error) => {
     failure = error;
   });
   socket.on('close', () => end(failure));
 
   return {
+    receive,
     send(frame) {
       if (over) return;
       cork();
@@ -131,7 +138,9 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
     },
     handled(costBytes) {
       unhandledBytes -= costBytes;
-      if (!over && socket.isPaused() && unhandledBytes <= bulkAheadBytesMax / 2) socket.resume();
+      if (over || !paused || unhandledBytes > bulkAheadBytesMax / 2) return;
+      paused = false;
+      socket.resume();
     },
     close() {
       over = true;
