@@ -187,7 +187,7 @@ const changes: readonly Change[] = [
       rmSync(join(top, 'new'));
       rmSync(join(top, 'link'));
       rmSync(join(top, 'thousand'), { recursive: true });
-      rmSync(join(top, 'web site', '@libp2p'), { recursive: true });
+      rmSync(join(top, 'web site', 'multiformats'), { recursive: true });
     },
   },
 ];

@@ -198,9 +198,12 @@ export async function converged(
       const found = differences(source.directory, destination.directory);
       if (found.length === 0) break;
       if (Date.now() > deadline) {
-        const report = await destination.command(['status']);
+        const [report, own] = await Promise.all([
+          destination.command(['status']),
+          source.command(['status']),
+        ]);
         throw new Error(
-          `${destination.name} differs from ${source.name} after ${timeoutMs / 1000} s:\n${found.slice(0, 30).join('\n')}\n${report.stdout}${report.stderr}`,
+          `${destination.name} differs from ${source.name} after ${timeoutMs / 1000} s:\n${found.slice(0, 30).join('\n')}\n${report.stdout}${own.stdout}`,
         );
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
