@@ -15,6 +15,7 @@ import { formatVersion, parseVersion } from '../core/version.ts';
 import type { CommitInput, CommitOptions, CommitResult, Committer, Recovered } from '../disk/commit.ts';
 import type { Owners } from '../disk/owner.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import type { Faults } from './faults.ts';
 import { asEntry, asFound, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';
@@ -29,6 +30,7 @@ export type ApplierPorts = {
   readonly options: () => CommitOptions;
   /** Throws where the directory is not the share's, for example because its file system is not mounted. */
   readonly checkDirectory: () => Promise<void>;
+  readonly faults: Pick<Faults, 'set'>;
   readonly log: Log;
 };
 
@@ -111,12 +113,18 @@ export function createApplier(ports: ApplierPorts): Applier {
       const vanished = stat === null || content === undefined;
       index.push({ path, record: vanished ? null : { stat, content, durable: true } });
     }
+    // Whatever lies there, it is not the tree's: a later look must not take it for that.
+    for (const { path } of result.failed) index.push({ path, record: null });
     await store.write({ index, state: new Map([writeApplied(target)]) });
     await committer.settle();
     for (const { path, keptAs } of result.kept) {
       ports.log.warn({ path, keptAs }, 'a local change was moved aside');
     }
-    for (const failure of result.failed) ports.log.error(failure, 'a path could not be put right');
+    for (const { path } of result.done) ports.faults.set(path, null);
+    for (const failure of result.failed) {
+      ports.log.error(failure, 'a path could not be put right');
+      ports.faults.set(failure.path, { code: failure.code, message: failure.message });
+    }
   }
 
   /** Of a path in the tree: null where it has none, undefined where the tree has no such path. */

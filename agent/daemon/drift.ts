@@ -19,7 +19,7 @@ import type { DiskChange } from './compare.ts';
 import { asEntry, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';
-import type { Applied } from './state.ts';
+import { type Applied, readApplied } from './state.ts';
 
 export type DriftPorts = {
   readonly store: ShareStore;
@@ -28,7 +28,6 @@ export type DriftPorts = {
   readonly applier: Applier;
   readonly gate: Gate;
   readonly log: Log;
-  readonly applied: () => Applied | null;
   /** These paths are not as the applied tree has them, and the index says so now. */
   readonly onDrifted: (paths: readonly SharePath[]) => void;
 };
@@ -46,11 +45,13 @@ export async function handleDrift(
   options: DriftOptions,
 ): Promise<void> {
   await ports.gate.run(async () => {
-    const applied = ports.applied();
+    // Of the store, which a commit before us in the gate has brought up to date: nobody else may have heard of it yet.
+    const applied = readApplied(ports.store);
     const changes = await stillThere(found, ports);
     if (changes.length === 0) return;
     if (applied === null) return adopt(changes, ports, options);
-    const sorted = await sort(changes, applied, ports, options);
+    const sorted = await sort([...changes, ...(await otherNames(changes, ports))], applied, ports, options);
+    if (sorted.fine.length > 0) await ports.store.write({ index: sorted.fine });
     if (options.localChanges === 'alert') {
       for (const path of [...sorted.drifted, ...sorted.strays.map((stray) => stray.path)]) {
         ports.log.warn({ path }, 'differs from the signed tree; left alone (local_changes = "alert")');
@@ -83,16 +84,35 @@ export async function findUnindexed(store: ShareStore, root: Digest): Promise<re
 
 /** A commit may have put the path right, or changed it, between the look and the gate. */
 async function stillThere(found: readonly DiskChange[], ports: DriftPorts): Promise<DiskChange[]> {
-  const stats = await ports.scanner.stat(found.map((change) => change.path));
-  return found.flatMap((change, at): DiskChange[] => {
+  return look(
+    found.map((change) => change.path),
+    ports,
+  );
+}
+
+/** Of these alone, not of what is below them: where the disk is not as the index says. */
+async function look(paths: readonly SharePath[], { scanner, store }: DriftPorts): Promise<DiskChange[]> {
+  const stats = await scanner.stat(paths);
+  return paths.flatMap((path, at): DiskChange[] => {
     const stat = stats[at] ?? null;
+    const before = store.record(path);
     if (stat === 'unreadable') return [];
-    const { path } = change;
-    const before = ports.store.record(path);
     if (stat === null) return before === undefined ? [] : [{ kind: 'gone', path, before }];
     if (before !== undefined && sameStat(before.stat, stat)) return [];
     return [{ kind: 'present', path, stat, before, restless: false }];
   });
+}
+
+/** Further names of files of which something changed: what is done through one name is told of that name alone. */
+async function otherNames(changes: readonly DiskChange[], ports: DriftPorts): Promise<DiskChange[]> {
+  const known = new Set(changes.map((change) => change.path));
+  const inodes = new Set<bigint>();
+  for (const change of changes) {
+    const stats = [change.before?.stat, change.kind === 'present' ? change.stat : undefined];
+    for (const stat of stats) if (stat?.kind === 'file' && stat.nlink > 1) inodes.add(stat.ino);
+  }
+  const names = [...inodes].flatMap((ino) => ports.store.linkGroup(ino)).filter((path) => !known.has(path));
+  return names.length === 0 ? [] : look([...new Set(names)], ports);
 }
 
 /**
@@ -127,7 +147,20 @@ async function adopt(
   await ports.store.write({ pages: listPages, index });
 }
 
-type Sorted = { readonly index: IndexEdit[]; readonly drifted: SharePath[]; readonly strays: Change[] };
+type Sorted = {
+  /** Looked at again, and as the tree has them. */
+  readonly fine: IndexEdit[];
+  readonly index: IndexEdit[];
+  readonly drifted: SharePath[];
+  readonly strays: Change[];
+};
+
+/** A file of the tree, and of which file it is a further name, if it is. */
+type ToRead = {
+  readonly change: DiskChange;
+  readonly entry: FileEntry;
+  readonly target: SharePath | null;
+};
 
 async function sort(
   changes: readonly DiskChange[],
@@ -137,24 +170,29 @@ async function sort(
 ): Promise<Sorted> {
   const { store } = ports;
   const pages = (digest: Digest): Bytes | undefined => store.page(digest);
-  const sorted: Sorted = { index: [], drifted: [], strays: [] };
-  const toRead = new Map<SharePath, { readonly entry: FileEntry; readonly stat: DiskStat }>();
+  const sorted: Sorted = { fine: [], index: [], drifted: [], strays: [] };
+  const toRead = new Map<SharePath, ToRead>();
 
   for (const change of changes) {
     const { path } = change;
     const entry = lookup(pages, applied.root, path);
+    const first = entry?.kind === 'hardlink' ? lookup(pages, applied.root, entry.target) : entry;
     if (entry === undefined) {
       if (change.kind === 'present')
         sorted.strays.push({ path, before: asEntry(path, change.stat), after: null });
       if (change.before !== undefined) sorted.index.push({ path, record: null });
-    } else if (change.kind === 'gone' || entry.kind !== change.stat.kind) {
-      forget(path, change, sorted, store);
-    } else if (entry.kind === 'file' && change.stat.nlink < 2) {
-      toRead.set(path, { entry, stat: change.stat });
-    } else if (entry.kind === 'directory') {
+    } else if (change.kind === 'gone' || first?.kind !== change.stat.kind) {
+      sorted.index.push({ path, record: null });
+      sorted.drifted.push(path);
+    } else if (first.kind === 'file') {
+      toRead.set(path, { change, entry: first, target: entry.kind === 'hardlink' ? entry.target : null });
+    } else if (first.kind === 'directory') {
       sorted.index.push({ path, record: { stat: change.stat, content: null, durable: true } });
       sorted.drifted.push(path);
-    } else forget(path, change, sorted, store);
+    } else {
+      sorted.index.push({ path, record: null });
+      sorted.drifted.push(path);
+    }
   }
 
   const items = [...toRead].map(([path, { entry }]) => ({
@@ -165,25 +203,34 @@ async function sort(
   for await (const results of ports.reader.read(items, options)) {
     for (const result of results) {
       const known = toRead.get(result.path);
-      if (known !== undefined && result.kind === 'ok' && sameBytes(result.content, known.entry.content)) {
-        // Its bytes are right: at most mode, owner or time are to be set.
-        sorted.index.push({
-          path: result.path,
-          record: { stat: result.stat, content: known.entry.content, durable: true },
-        });
-      } else sorted.index.push({ path: result.path, record: null });
-      sorted.drifted.push(result.path);
+      if (known === undefined || result.kind !== 'ok' || !sameBytes(result.content, known.entry.content)) {
+        sorted.index.push({ path: result.path, record: null });
+        sorted.drifted.push(result.path);
+        continue;
+      }
+      // Its bytes are right: at most mode, owner or time are to be set, or the link to be made anew.
+      const { path, stat } = result;
+      const edit = { path, record: { stat, content: known.entry.content, durable: true } };
+      const before = known.change.before?.stat;
+      const isFine =
+        known.target === null ? looksAlike(before, stat) : await isOneFile(known.target, stat, ports);
+      if (isFine) sorted.fine.push(edit);
+      else {
+        sorted.index.push(edit);
+        sorted.drifted.push(path);
+      }
     }
   }
   return sorted;
 }
 
-/** Nothing of what lies there is believed, nor of the other names of its inode. */
-function forget(path: SharePath, change: DiskChange, sorted: Sorted, store: ShareStore): void {
-  const inode = change.before?.stat;
-  const group = inode !== undefined && inode.nlink > 1 ? store.linkGroup(inode.ino) : [];
-  for (const name of new Set([path, ...group])) {
-    sorted.index.push({ path: name, record: null });
-    sorted.drifted.push(name);
-  }
+/** True where at most names and what is derived came or went since the last look: a link for a backup, for one. */
+function looksAlike(before: DiskStat | undefined, now: DiskStat): boolean {
+  if (before === undefined || before.mtimeNs !== now.mtimeNs || before.mode !== now.mode) return false;
+  return before.uid === now.uid && before.gid === now.gid;
+}
+
+async function isOneFile(target: SharePath, stat: DiskStat, { scanner }: DriftPorts): Promise<boolean> {
+  const [first] = await scanner.stat([target]);
+  return first !== undefined && first !== null && first !== 'unreadable' && first.ino === stat.ino;
 }

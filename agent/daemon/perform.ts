@@ -115,9 +115,6 @@ export function createPerformer(ports: PerformPorts): Performer {
     switch (outcome.kind) {
       case 'applied':
         ports.faults.setShare('apply', null);
-        for (const { path } of effect.changes) ports.faults.set(path, null);
-        for (const { path, code, message } of outcome.result.failed)
-          ports.faults.set(path, { code, message });
         ports.onApplied(target);
         feed({ kind: 'applied', version, root });
         retryLater(outcome.result.failed.map(({ path }) => path));

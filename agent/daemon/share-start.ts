@@ -67,6 +67,7 @@ export async function startShare(ports: StartPorts): Promise<Running> {
       return { owner: ownerPolicy(owner), perms, times };
     },
     checkDirectory: () => checkMarker(record.path, record.id),
+    faults,
     log,
   });
   const { applied: finished, recovered } = await applier.recover();
@@ -164,7 +165,6 @@ function driftHandler(
     applier,
     gate: ports.gate,
     log: ports.log,
-    applied: ports.applied,
     onDrifted: (paths: readonly SharePath[]) => ports.feed({ kind: 'drifted', paths }),
   };
   return (changes) =>

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Entry } from '../../agent/core/entry.ts';
-import { generateKeyPair, shareIdOf } from '../../agent/core/keys.ts';
+import { generateKeyPair, type ShareId, shareIdOf } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
 import { iterate } from '../../agent/core/tree.ts';
 import { formatVersion } from '../../agent/core/version.ts';
@@ -26,6 +26,7 @@ export const path = (text: string): SharePath => text as SharePath;
 
 export type WriterShare = {
   readonly root: string;
+  readonly share: ShareId;
   readonly salt: Uint8Array;
   readonly faults: Faults;
   readonly notebook: Notebook;
@@ -142,6 +143,7 @@ export async function withWriterShare(
 
   const share: WriterShare = {
     root,
+    share: id,
     salt,
     faults,
     notebook,
