@@ -2,10 +2,6 @@
  * A simulated agent: performs the effects of the real machine over the simulated network. Owns what survives a
  * restart (head, applied version, pages and blocks); checks every rule that a replica must keep.
  */
-import type { Bytes } from '../../agent/base/bytes.ts';
-import { fromUtf8 } from '../../agent/base/bytes.ts';
-import { iterateBlocks } from '../../agent/core/blocklist.ts';
-import { updateTree } from '../../agent/core/build.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { Change, Entry } from '../../agent/core/entry.ts';
 import type { SignedHead } from '../../agent/core/head.ts';
@@ -17,9 +13,10 @@ import type { BlockRequest, HeadMessage, Message } from '../../agent/swarm/messa
 import type { Applied } from '../../agent/swarm/reconcile.ts';
 import { createReplica, type Replica } from '../../agent/swarm/replica.ts';
 import type { Clock } from './clock.ts';
+import { createDurable, lostOf, storeInline } from './durable.ts';
 import type { Network } from './network.ts';
 import type { Random } from './random.ts';
-import { type Published, type SimShare, shareSalt } from './share.ts';
+import type { Published, SimShare } from './share.ts';
 
 /** What a lying or broken agent does. */
 export type Fault = 'none' | 'wrong-bytes' | 'silent' | 'boastful';
@@ -69,10 +66,8 @@ export function createAgent(options: AgentOptions): SimAgent {
   const { peer, clock, network, share, fault } = options;
 
   // Durable.
-  const pages = new Map<Digest, Bytes>();
-  const blocks = new Set<Digest>();
-  const lostBlocks = new Set<Digest>();
-  const disk = new Map<SharePath, Entry>();
+  const durable = createDurable();
+  const { pages, blocks, lostBlocks, disk } = durable;
   let applied: Applied | null = null;
   let head: SignedHead | null = null;
 
@@ -127,9 +122,6 @@ export function createAgent(options: AgentOptions): SimAgent {
         return;
       }
       case 'cancel':
-        network.control(peer, effect.peer, 20, () =>
-          options.agentOf(effect.peer)?.dispatch({ kind: 'tick' }),
-        );
         cancelled.add(`${effect.peer} ${effect.id}`);
         return;
       case 'serve':
@@ -192,17 +184,8 @@ export function createAgent(options: AgentOptions): SimAgent {
     }
     later(storeHeadMs, () => {
       if (head === null || compareVersions(version, head.head.version) > 0) head = message.head;
-      dispatch({ kind: 'headStored', version, inlineApplied: inline && storeInline(message) });
+      dispatch({ kind: 'headStored', version, inlineApplied: inline && storeInline(durable, message) });
     });
-  }
-
-  function storeInline({ head: signed, operations }: HeadMessage): boolean {
-    if (operations === null) return false;
-    const tree = updateTree((digest) => pages.get(digest), operations.baseRoot, operations.edits, shareSalt);
-    if (tree.root !== signed.head.root) return false;
-    for (const [digest, bytes] of tree.pages) pages.set(digest, bytes);
-    for (const block of operations.blocks) blocks.add(fromUtf8(block) as Digest);
-    return true;
   }
 
   function apply(signed: SignedHead, changes: readonly Change[]): void {
@@ -216,7 +199,9 @@ export function createAgent(options: AgentOptions): SimAgent {
       );
     }
     later(applyMs, () => {
-      const lost = lostOf(changes);
+      const lost = lostOf(durable, changes, (block) =>
+        options.violated(`${peer} applies without block ${block.slice(0, 8)}`),
+      );
       if (lost.length > 0) {
         for (const digest of lost) blocks.delete(digest);
         return dispatch({ kind: 'applyFailed', version, lost, retryMs: 0 });
@@ -229,22 +214,6 @@ export function createAgent(options: AgentOptions): SimAgent {
       if (!appliedAt.has(version.sequence)) appliedAt.set(version.sequence, clock.nowMs());
       dispatch({ kind: 'applied', version, root });
     });
-  }
-
-  function lostOf(changes: readonly Change[]): Digest[] {
-    const lost: Digest[] = [];
-    for (const { after } of changes) {
-      if (after?.kind !== 'file' || after.content.kind === 'empty') continue;
-      const refs =
-        after.content.kind === 'block'
-          ? [after.content]
-          : iterateBlocks((digest) => pages.get(digest), after.content.digest, after.size);
-      for (const { digest } of refs) {
-        if (lostBlocks.has(digest)) lost.push(digest);
-        else if (!blocks.has(digest)) options.violated(`${peer} applies without block ${digest.slice(0, 8)}`);
-      }
-    }
-    return lost;
   }
 
   /** Blocks of one request, one after another, as a stream of its own. */
