@@ -10,39 +10,46 @@ const patienceMs = 30_000;
 export type Verdict = {
   /** Lines of rsync, without those that only tell of a directory's time; empty where all are equal. */
   readonly differences: readonly string[];
-  /** Directories whose time differs: some contenders never set them. */
-  readonly directoryTimes: number;
+  /** Directories and symlinks of which only the time differs: some contenders never set it. */
+  readonly times: number;
   /** What is said where nothing can be said. */
   readonly unknown?: string;
 };
 
-/** Asks until all are equal or patience ends; the probe file does not count. */
-export async function judge(source: Place, destinations: readonly Place[]): Promise<Verdict> {
+export type JudgeOptions = {
+  readonly source: Place;
+  readonly destinations: readonly Place[];
+  /** False for who does not copy them. */
+  readonly symlinks: boolean;
+};
+
+/** Asks until all are equal or patience ends. */
+export async function judge(options: JudgeOptions): Promise<Verdict> {
   const deadlineMs = performance.now() + patienceMs;
   for (;;) {
-    const verdict = await compare(source, destinations);
+    const verdict = await compare(options);
     if (verdict.differences.length === 0 || performance.now() > deadlineMs) return verdict;
     await delay(500);
   }
 }
 
-async function compare(source: Place, destinations: readonly Place[]): Promise<Verdict> {
+async function compare({ source, destinations, symlinks }: JudgeOptions): Promise<Verdict> {
   const differences: string[] = [];
-  let directoryTimes = 0;
+  let times = 0;
   for (const destination of destinations) {
     let lines: string[];
     try {
-      lines = await rsyncLines(source.directory, destination.directory);
+      const all = await rsyncLines(source.directory, destination.directory);
+      lines = symlinks ? all : all.filter((line) => line[1] !== 'L');
     } catch (error) {
-      if (isMissing(error))
-        return { differences: [], directoryTimes: 0, unknown: 'not judged: rsync is missing' };
+      if (isMissing(error)) return { differences: [], times: 0, unknown: 'not judged: rsync is missing' };
       throw error;
     }
-    const { times, others } = sortLines(lines);
-    directoryTimes = Math.max(directoryTimes, times);
-    differences.push(...others.map((line) => `${destination.name}: ${line}`));
+    const sorted = sortLines(lines);
+    times = Math.max(times, sorted.times);
+    differences.push(...sorted.others.map((line) => `${destination.name}: ${line}`));
   }
-  return { differences, directoryTimes };
+  return { differences, times };
 }
 
 async function rsyncLines(source: string, destination: string): Promise<string[]> {
@@ -51,14 +58,14 @@ async function rsyncLines(source: string, destination: string): Promise<string[]
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** The top directory's own attributes are nobody's business; times of directories are counted apart. */
+/** The top directory's own attributes are nobody's business. */
 export function sortLines(lines: readonly string[]): {
   readonly times: number;
   readonly others: readonly string[];
 } {
-  const others = lines.filter((line) => !/^\.d\S* \.\/$/.test(line) && !/^\.d\.\.t\.{6} /.test(line));
-  const times = lines.filter((line) => /^\.d\.\.t\.{6} (?!\.\/$)/.test(line)).length;
-  return { times, others };
+  const counted = lines.filter((line) => !/^\.d\S* \.\/$/.test(line));
+  const others = counted.filter((line) => !/^\.[dL]\.\.t\.+ /.test(line));
+  return { times: counted.length - others.length, others };
 }
 
 function isMissing(error: unknown): boolean {

@@ -135,11 +135,15 @@ function createLab(bench: Bench, contender: Contender, fabric: Fabric, site: Sit
     },
     rest,
     async judge(scenario) {
-      const verdict = await judge(source, destinations);
+      const verdict = await judge({
+        source,
+        destinations,
+        symlinks: contender.misses?.symlinks === undefined,
+      });
       const remark = (text: string): void =>
         bench.recorder.remark({ scenario, contender: contender.name, text });
       if (verdict.unknown !== undefined) remark(verdict.unknown);
-      if (verdict.directoryTimes > 0) remark('the times of directories differ in the end');
+      if (verdict.times > 0) remark('times of directories or symlinks differ in the end');
       if (verdict.differences.length === 0) return;
       bench.say(
         `  ${contender.name} differs in the end:\n    ${verdict.differences.slice(0, 10).join('\n    ')}`,

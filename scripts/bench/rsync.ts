@@ -64,8 +64,8 @@ async function listens(place: Place, port: number): Promise<void> {
 /** In a namespace somebody inside has to ask. */
 async function isListening(place: Place, port: number): Promise<boolean> {
   if (place.enter.length > 0) {
-    const [program = '', ...rest] = [...place.enter, 'rsync', `rsync://${place.address}:${port}/`];
-    return promisify(execFile)(program, rest).then(
+    const command = [...place.enter, 'rsync', `rsync://${place.address}:${port}/`];
+    return promisify(execFile)(command[0] ?? '', command.slice(1)).then(
       () => true,
       () => false,
     );

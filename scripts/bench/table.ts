@@ -80,13 +80,13 @@ export function grouped(value: number): string {
 /** Markdown that can be read as it is. The second row is the rule under the header. */
 function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(3, ...rows.map((row) => [...(row[column] ?? '')].length)),
+    Math.max(3, ...rows.map((row) => (row[column] ?? '').length)),
   );
   return rows.map((row, at) => {
     const cells = widths.map((width, column) => {
       const text = row[column] ?? '';
       if (at === 1) return column < 2 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`;
-      const padding = ' '.repeat(width - [...text].length);
+      const padding = ' '.repeat(width - text.length);
       return column < 2 ? text + padding : padding + text;
     });
     return `| ${cells.join(' | ')} |`;
