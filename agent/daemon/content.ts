@@ -9,7 +9,7 @@ import { hasCode, messageOf } from '../base/errors.ts';
 import { contentPendingBytesMax, serveReadMs } from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
-import type { Reader } from '../disk/read.ts';
+import type { BlockLocation, Reader } from '../disk/read.ts';
 import type { Stage } from '../disk/stage.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { Event } from '../swarm/events.ts';
@@ -17,9 +17,9 @@ import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
 import type { Log } from './log.ts';
 
 export type ContentPorts = {
-  readonly store: ShareStore;
-  readonly reader: Reader;
-  readonly stage: Stage;
+  readonly store: Pick<ShareStore, 'page' | 'locations' | 'write'>;
+  readonly reader: Pick<Reader, 'block'>;
+  readonly stage: Pick<Stage, 'has' | 'put' | 'read'>;
   readonly log: Log;
   readonly feed: (event: Event) => void;
   readonly answer: (peer: PeerId, answer: BlockAnswer) => Promise<void>;
@@ -42,9 +42,12 @@ export type Content = {
 
 type Arrived = Extract<BlockAnswer, { kind: 'block' }> & { readonly peer: PeerId };
 
+/** `left`: not answered yet. */
+type Asked = { readonly plane: BlockRequest['plane']; readonly left: Set<Digest> };
+
 export function createContent(ports: ContentPorts): Content {
   // Changes while running.
-  const asked = new Map<PeerId, Map<number, BlockRequest['plane']>>();
+  const asked = new Map<PeerId, Map<number, Asked>>();
   let pages: Arrived[] = [];
   let blocks: Arrived[] = [];
   let pendingBytes = 0;
@@ -73,10 +76,16 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   async function stageBlocks(arrived: readonly Arrived[]): Promise<void> {
-    await keep(arrived, async () => {
-      const wrong = new Set(await ports.stage.put(arrived));
-      return new Set(arrived.filter(({ digest }) => !wrong.has(digest)));
+    // Of one digest one at a time: where one peer's bytes are wrong, another's may be right.
+    const first = new Map<Digest, Arrived>();
+    for (const one of arrived) if (!first.has(one.digest)) first.set(one.digest, one);
+    const now = [...first.values()];
+    await keep(now, async () => {
+      const wrong = new Set(await ports.stage.put(now));
+      return new Set(now.filter(({ digest }) => !wrong.has(digest)));
     });
+    if (now.length < arrived.length)
+      await stageBlocks(arrived.filter((one) => first.get(one.digest) !== one));
   }
 
   /** @param work gives those whose bytes were right, when they are stored. */
@@ -106,11 +115,17 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   function take(peer: PeerId, answer: BlockAnswer): Promise<void> | undefined {
-    const plane = asked.get(peer)?.get(answer.id);
+    const request = asked.get(peer)?.get(answer.id);
     // Late, or never asked for: nobody waits for it.
-    if (plane === undefined) return undefined;
+    if (request === undefined) return undefined;
+    const { plane, left } = request;
     switch (answer.kind) {
       case 'block':
+        // Whatever it is, it is not what was asked: nobody fills our disk with what we did not want.
+        if (!left.delete(answer.digest)) {
+          ports.feed({ kind: 'wrongBytes', peer, id: answer.id, digest: answer.digest });
+          return undefined;
+        }
         received += answer.bytes.byteLength;
         pendingBytes += answer.bytes.byteLength;
         (plane === 'page' ? pages : blocks).push({ peer, ...answer });
@@ -143,20 +158,26 @@ export function createContent(ports: ContentPorts): Content {
       if (staged !== null) return staged;
     }
     for (const location of ports.store.locations(digest)) {
-      const bytes = await ports.reader.block(
-        { ...location, digest },
-        { signal: AbortSignal.timeout(serveReadMs) },
-      );
+      const bytes = await readAt({ ...location, digest });
       if (bytes !== null) return bytes;
     }
     return null;
   }
 
+  /** A file that nobody can read, or not in time, is as good as gone: another may hold the same. */
+  async function readAt(location: BlockLocation): Promise<Bytes | null> {
+    try {
+      return await ports.reader.block(location, { signal: AbortSignal.timeout(serveReadMs) });
+    } catch (error) {
+      ports.log.debug({ path: location.path, err: error }, 'a block could not be read for a peer');
+      return null;
+    }
+  }
+
   return {
-    requested(peer, { id, plane }) {
-      const requests = asked.get(peer);
-      if (requests === undefined) asked.set(peer, new Map([[id, plane]]));
-      else requests.set(id, plane);
+    requested(peer, { id, plane, digests }) {
+      const requests = asked.get(peer) ?? new Map<number, Asked>();
+      asked.set(peer, requests.set(id, { plane, left: new Set(digests) }));
     },
     cancelled(peer, id) {
       asked.get(peer)?.delete(id);
