@@ -14,17 +14,16 @@ import { undoAll, undoAtEnd } from './bench/cleanup.ts';
 import { contenders } from './bench/contenders.ts';
 import { describeMachine, isInstalled } from './bench/machine.ts';
 import { type Options, parseOptions, usage } from './bench/options.ts';
-import { createRecorder, mergeResults, type Results } from './bench/results.ts';
+import { createRecorder, mergeResults, type Recorder, type Results } from './bench/results.ts';
 import { scenarios } from './bench/scenarios.ts';
 import { renderTables } from './bench/table.ts';
 
-async function measure(options: Options): Promise<Results> {
+async function measure(options: Options, recorder: Recorder): Promise<Results> {
   const workspace = mkdtempSync(join(tmpdir(), 'p2psync-bench-'));
   undoAtEnd(() => {
     if (options.keep) console.error(`kept: ${workspace}`);
     else rmSync(workspace, { recursive: true, force: true });
   });
-  const recorder = createRecorder();
   const asked = contenders.filter(({ name }) => options.only.length === 0 || options.only.includes(name));
   const missing = new Map(
     asked.flatMap((contender) => {
@@ -61,9 +60,13 @@ function show(results: Results, options: Options): void {
   if (options.chart !== undefined) writeFileSync(options.chart, renderChart(results));
 }
 
+const recorder = createRecorder();
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => {
     undoAll();
+    // What was measured until now is not lost.
+    console.log(renderTables(recorder.results({})));
     process.exit(130);
   });
 }
@@ -82,7 +85,7 @@ try {
       options,
     );
   } else {
-    show(await measure(options), options);
+    show(await measure(options, recorder), options);
   }
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);

@@ -18,8 +18,9 @@ const probeAgainMs = 5_000;
 /** Work of less than this part of a core counts as rest. */
 const restCpuPart = 0.1;
 const restWindowMs = 300;
-/** Who never rests is measured all the same, ms. */
-const restTimeoutMs = 20_000;
+/** Who never rests is measured all the same: after the start, and between changes, ms. */
+const firstRestTimeoutMs = 60_000;
+const restTimeoutMs = 10_000;
 const probeName = 'bench-probe.txt';
 
 export type Lab = Site & {
@@ -30,8 +31,8 @@ export type Lab = Site & {
   /** @returns what makes a copy of the file appear in the source, at once and whole. */
   stage(file: string): () => void;
   prepare(): Promise<Session>;
-  /** Resolves when a change is on all destinations, and gone again. @returns ms from now to the first sight of it. */
-  ready(session: Session): Promise<number>;
+  /** Resolves when a change has come to all destinations, has gone again, and nobody is busy any more. */
+  ready(session: Session): Promise<void>;
   /** Resolves when the contender does nothing any more. */
   rest(): Promise<void>;
   /** Says in the results what differs in the end. */
@@ -95,8 +96,8 @@ function createLab(bench: Bench, contender: Contender, fabric: Fabric, site: Sit
     }
   }
 
-  async function rest(): Promise<void> {
-    const deadlineMs = performance.now() + restTimeoutMs;
+  async function rest(timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const before = processes.cpuSeconds();
       const startedMs = performance.now();
@@ -124,16 +125,14 @@ function createLab(bench: Bench, contender: Contender, fabric: Fabric, site: Sit
     },
     prepare: () => contender.prepare(site),
     async ready(session) {
-      const startedMs = performance.now();
-      await probe(session, startedMs + readyTimeoutMs);
-      const tookMs = performance.now() - startedMs;
+      await probe(session, performance.now() + readyTimeoutMs);
       unlinkSync(join(source.directory, probeName));
       await session.push?.();
       const checks = destinations.map((place) => isGone(join(place.directory, probeName)));
       await seen(checks, { timeoutMs: readyTimeoutMs, everyMs: 5 });
-      return tookMs;
+      await rest(firstRestTimeoutMs);
     },
-    rest,
+    rest: () => rest(restTimeoutMs),
     async judge(scenario) {
       const verdict = await judge({
         source,
