@@ -5,7 +5,7 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { SignedCertificate } from '../core/certificate.ts';
 import type { SignedBytes } from '../core/document.ts';
-import { type PeerId, publicKeyOfPeer, type ShareId } from '../core/keys.ts';
+import { type PeerId, peerIdOf, publicKeyOfPeer, type ShareId } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { Connected, Host } from '../net/host.ts';
 import type { Message } from '../swarm/messages.ts';
@@ -65,7 +65,7 @@ export type Judge = {
     session: Session,
     frame: Extract<ControlFrame, { kind: 'introduce' }>,
   ): Promise<void>;
-  /** Closes the connections of those who were put out. */
+  /** Closes the connections of those who were put out, or were never taken in. */
   expelRevoked(): void;
 };
 
@@ -153,6 +153,12 @@ export function createJudge(ports: JudgePorts): Judge {
       { share: side.id, rosterVersion: roster?.roster.version ?? 0, grantEpoch: grant?.grant.epoch ?? 0 },
     ];
     send(peer, { kind: 'welcome', shares });
+    for (const certificate of membership.waiting()) {
+      const newcomer = peerIdOf(certificate.certificate.member);
+      if (newcomer === peer) continue;
+      const addresses = sessions.get(newcomer)?.hello?.addresses ?? [];
+      send(peer, { kind: 'introduce', share: side.id, certificate, addresses });
+    }
   }
 
   /** A newcomer: the writer has a new roster for everyone, others pass its certificate on. */
@@ -214,16 +220,16 @@ export function createJudge(ports: JudgePorts): Judge {
   function expelRevoked(): void {
     for (const [peer, session] of sessions) {
       const key = publicKeyOfPeer(peer);
+      let isOut = false;
       for (const side of ports.shares()) {
-        if (side.membership.isRevoked(key) && session.joined.delete(side.id)) side.left(peer);
+        const { membership } = side;
+        if (membership.isMember(key) && !membership.isRevoked(key)) continue;
+        isOut ||= membership.isRevoked(key);
+        if (!session.joined.delete(side.id)) continue;
+        isOut = true;
+        side.left(peer);
       }
-      if (
-        session.hello !== null &&
-        session.joined.size === 0 &&
-        [...ports.shares()].some((side) => side.membership.isRevoked(key))
-      ) {
-        ports.host().expel(peer);
-      }
+      if (isOut && session.hello !== null && session.joined.size === 0) ports.host().expel(peer);
     }
   }
 

@@ -72,6 +72,8 @@ export type Membership = {
   certificateOf(key: PublicKey): SignedCertificate | undefined;
   /** Members and revoked ones, this agent too. */
   rows(): readonly MemberRow[];
+  /** Newcomers that no roster names yet: the writer has to hear of them. */
+  waiting(): readonly SignedCertificate[];
   /** Invitations by which somebody came; others are known only to who wrote them. */
   invitations(): readonly InvitationRow[];
   /** Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in. */
@@ -119,6 +121,8 @@ export function openMembership(options: MembershipOptions): Membership {
       [...waiting].filter(([key]) => !isMember(next.roster, key) && !isRevoked(next.roster, key)),
     );
     effective = combine();
+    // Whom the roster leaves no place for, the writer will not take in any more.
+    waiting = new Map([...waiting].filter(([key]) => isMember(effective, key)));
     await store.writeDurably({
       state: new Map([[stateKeys.roster, packSigned(next)], writeAdmissions(waiting.values())]),
     });
@@ -177,6 +181,7 @@ export function openMembership(options: MembershipOptions): Membership {
       });
       return rows;
     },
+    waiting: () => [...waiting.values()],
     invitations() {
       const found = new Map<string, InvitationRow>();
       for (const { certificate } of effective.members) {

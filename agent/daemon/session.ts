@@ -101,6 +101,8 @@ export function createSessions(options: SessionOptions): Sessions {
   }
 
   async function handle(peer: PeerId, session: Session, frame: ControlFrame): Promise<void> {
+    // Of a connection that is gone.
+    if (sessions.get(peer) !== session) return;
     switch (frame.kind) {
       case 'hello':
         if (frame.protocol !== protocolNumber) {

@@ -1,0 +1,303 @@
+/** Who belongs to a share: newcomers, refusals, removals, and what strangers say. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { revoke } from '../../agent/core/admission.ts';
+import { shareIdOf } from '../../agent/core/keys.ts';
+import type { Roster } from '../../agent/core/roster.ts';
+import { encodeControl } from '../../agent/wire/control.ts';
+import { protocolNumber } from '../../agent/wire/frames.ts';
+import { type Agent, withMesh } from './agents.ts';
+
+const namesOf = (agent: Agent): string[] =>
+  agent.membership
+    .rows()
+    .map((row) => row.name)
+    .sort();
+const inRoster = (agent: Agent): string[] =>
+  (agent.membership.roster()?.roster.members ?? []).map((one) => one.certificate.certificate.name).sort();
+
+test('a newcomer with an invitation is taken into the roster by the writer, and everybody hears of it', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(ana, writer);
+    assert.equal(
+      [inRoster(writer), inRoster(ana)],
+      [
+        ['ana', 'writer'],
+        ['ana', 'writer'],
+      ],
+    );
+    assert.ok(writer.admitted.has(ana.peer) && ana.admitted.has(writer.peer));
+    await mesh.connect(bo, writer);
+    for (const agent of [writer, ana, bo]) assert.equal(inRoster(agent), ['ana', 'bo', 'writer'], agent.name);
+    assert.ok(ana.heard.includes('joined writer'));
+    assert.is(ana.membership.roleOf(writer.keyPair.publicKey), 'writer');
+  });
+});
+
+test('a replica admits a newcomer while the writer is away, and tells it when it comes', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    mesh.disconnect(ana, writer);
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(bo, ana);
+    assert.ok(ana.heard.includes('joined bo') && bo.heard.includes('joined ana'));
+    assert.equal(namesOf(ana), ['ana', 'bo', 'writer']);
+    assert.equal(inRoster(ana), ['ana', 'writer']);
+    assert.equal(
+      ana
+        .reopen()
+        .rows()
+        .map((row) => row.name)
+        .sort(),
+      ['ana', 'bo', 'writer'],
+      'also after a restart',
+    );
+    await mesh.connect(ana, writer);
+    for (const agent of [writer, ana, bo]) assert.equal(inRoster(agent), ['ana', 'bo', 'writer'], agent.name);
+  });
+});
+
+test('newcomers are passed on to members that are not their neighbours', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(ana, writer);
+    await mesh.connect(bo, ana);
+    for (const agent of [writer, ana, bo]) assert.equal(inRoster(agent), ['ana', 'bo', 'writer'], agent.name);
+  });
+});
+
+test('an invitation that is used up, expired or of another share admits nobody', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const once = mesh.invite({ uses: 1 });
+    await mesh.connect(await mesh.add('ana', once), writer);
+    const late = await mesh.add('bo', once);
+    await mesh.connect(late, writer);
+    assert.ok(late.heard.includes('refused writer bad-invitation'), late.heard.join());
+
+    const hourAgoMs = Date.now() - 3_600_000;
+    const expired = await mesh.add('cy', mesh.invite({ issuedMs: hourAgoMs - 1000, expiresMs: hourAgoMs }));
+    await mesh.connect(expired, writer);
+    assert.ok(expired.heard.includes('refused writer expired'), expired.heard.join());
+
+    const namesake = await mesh.add('ana', mesh.invite());
+    await mesh.connect(namesake, writer);
+    assert.ok(namesake.heard.includes('refused writer conflict'), namesake.heard.join());
+    assert.equal(inRoster(writer), ['ana', 'writer']);
+    for (const refused of [late, expired, namesake]) assert.not(writer.admitted.has(refused.peer));
+  });
+});
+
+test('a certificate of somebody else admits nobody', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    const thief = await mesh.add('thief', mesh.invite());
+    const before = writer.heard.length;
+    const hello = encodeControl({
+      kind: 'hello',
+      protocol: protocolNumber,
+      agentVersion: '1',
+      name: 'thief',
+      addresses: [],
+      shares: [
+        {
+          share: shareIdOf(mesh.authority.publicKey),
+          certificate: ana.membership.certificate,
+          rosterVersion: 0,
+          grantEpoch: 0,
+        },
+      ],
+    });
+    writer.sessions.connected({ peer: thief.peer, direction: 'inbound', address: '127.0.0.1:2' });
+    await mesh.inject(thief, writer, hello);
+    assert.not(writer.heard.slice(before).includes('joined thief'));
+  });
+});
+
+test('a member that was removed is put out everywhere, and not let in again', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(ana, writer);
+    await mesh.connect(bo, writer);
+    await mesh.connect(ana, bo);
+    await mesh.publishRoster(writer, (roster) => {
+      const outcome = revoke(roster, bo.keyPair.publicKey, Date.now());
+      if (outcome.kind !== 'changed') throw new Error('it is removed');
+      return { ...outcome.roster, version: roster.version };
+    });
+    assert.ok(writer.expelled.has(bo.peer) && ana.expelled.has(bo.peer));
+    assert.ok(ana.heard.includes('left bo'));
+    await mesh.connect(bo, ana);
+    assert.ok(bo.heard.includes('refused ana revoked'), bo.heard.join());
+    assert.is(ana.heard.filter((line) => line === 'joined bo').length, 1);
+  });
+});
+
+test('a newcomer whom the writer does not take in is put out by those who did', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const once = mesh.invite({ uses: 1 });
+    const [ana, bo] = [await mesh.add('ana', mesh.invite()), await mesh.add('bo', mesh.invite())];
+    await mesh.connect(ana, writer);
+    await mesh.connect(bo, writer);
+    mesh.disconnect(bo, writer);
+    const [first, second] = [await mesh.add('first', once), await mesh.add('second', once)];
+    await mesh.connect(second, bo);
+    assert.ok(bo.heard.includes('joined second'));
+    await mesh.connect(first, writer);
+    await mesh.connect(bo, writer);
+    assert.not(namesOf(bo).includes('second'));
+    assert.ok(bo.heard.includes('left second') && bo.expelled.has(second.peer));
+  });
+});
+
+test('a hello that cannot be judged without a roster is judged when the roster comes', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const longAgoMs = Date.now() - 10_000_000;
+    const [old, fresh] = [await mesh.add('old', mesh.invite()), await mesh.add('fresh', mesh.invite())];
+    // Was taken in while its invitation lived, which nobody can know without the roster.
+    const expired = mesh.invite({ issuedMs: longAgoMs, expiresMs: longAgoMs + 1000 });
+    const veteran = await mesh.add('veteran', expired);
+    await mesh.connect(old, writer);
+    await mesh.publishRoster(writer, (roster: Roster) => ({
+      ...roster,
+      members: [
+        ...roster.members,
+        { certificate: veteran.membership.certificate, admittedMs: longAgoMs, addresses: [] },
+      ].sort((left, right) =>
+        left.certificate.certificate.member < right.certificate.certificate.member ? -1 : 1,
+      ),
+    }));
+    await mesh.connect(fresh, veteran);
+    assert.not(fresh.heard.includes('joined veteran'));
+    assert.not(
+      veteran.heard.some((line) => line.startsWith('refused')),
+      veteran.heard.join(),
+    );
+    await mesh.connect(fresh, writer);
+    assert.ok(fresh.heard.includes('joined veteran'), fresh.heard.join());
+  });
+});
+
+test('a frame that makes no sense costs its sender the connection, and nobody else', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const [ana, bo] = [await mesh.add('ana', mesh.invite()), await mesh.add('bo', mesh.invite())];
+    await mesh.connect(ana, writer);
+    await mesh.connect(bo, writer);
+    await mesh.inject(ana, writer, new Uint8Array([0xff, 0xff, 0xff, 0xff, 0x0f]));
+    assert.is(writer.hungUp.length, 1);
+    assert.match(writer.hungUp[0] ?? '', /^ana: it sent a frame that makes no sense/);
+    assert.ok(writer.heard.includes('left ana') && !writer.heard.includes('left bo'));
+  });
+});
+
+test('a document that was signed by nobody who may costs its sender the connection', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    const share = shareIdOf(mesh.authority.publicKey);
+    const document = writer.membership.roster();
+    if (document === null) throw new Error('there is a roster');
+    const signature = new Uint8Array(document.signature);
+    signature[0] = (signature[0] ?? 0) ^ 1;
+    await mesh.inject(
+      ana,
+      writer,
+      encodeControl({ kind: 'roster', share, document: { ...document, signature } }),
+    );
+    assert.match(writer.hungUp[0] ?? '', /^ana: /);
+  });
+});
+
+test('one that speaks another protocol, or has no share in common, is told so and hung up', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const hello = {
+      kind: 'hello',
+      agentVersion: '9',
+      name: 'x',
+      addresses: [],
+      shares: [],
+    } as const;
+    for (const protocol of [protocolNumber + 1, protocolNumber]) {
+      writer.sessions.connected({ peer: ana.peer, direction: 'inbound', address: '127.0.0.1:2' });
+      await mesh.inject(ana, writer, encodeControl({ ...hello, protocol }));
+      writer.sessions.disconnected(ana.peer);
+    }
+    assert.match(writer.hungUp[0] ?? '', /speaks protocol 2, this agent 1/);
+    assert.match(writer.hungUp[1] ?? '', /no share in common/);
+  });
+});
+
+test('what a peer says is heard in order, and only once it is a member', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const share = shareIdOf(mesh.authority.publicKey);
+    const status = { kind: 'status', applied: null, head: null, rosterVersion: 0 } as const;
+    writer.sessions.connected({ peer: ana.peer, direction: 'inbound', address: '127.0.0.1:2' });
+    await mesh.inject(ana, writer, encodeControl({ kind: 'share', share, message: status }));
+    assert.equal(writer.heard, []);
+    writer.sessions.disconnected(ana.peer);
+
+    await mesh.connect(ana, writer);
+    writer.heard.length = 0;
+    const have = { kind: 'have', digests: [] } as const;
+    for (const message of [status, have, { kind: 'paused', paused: true } as const, status])
+      ana.sessions.send(writer.peer, share, message);
+    await mesh.settle();
+    assert.equal(writer.heard, [
+      'message ana status',
+      'message ana have',
+      'message ana paused',
+      'message ana status',
+    ]);
+  });
+});
+
+test('what a connection left behind is not taken for the next one', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    const share = shareIdOf(mesh.authority.publicKey);
+    writer.heard.length = 0;
+    const frame = encodeControl({
+      kind: 'share',
+      share,
+      message: { kind: 'status', applied: null, head: null, rosterVersion: 0 },
+    });
+    writer.sessions.control(ana.peer, frame);
+    writer.sessions.disconnected(ana.peer);
+    await mesh.settle();
+    assert.equal(writer.heard, ['left ana']);
+  });
+});
+
+test('a ping is answered and the round trip is known', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    assert.is(writer.sessions.info(ana.peer)?.name, 'ana');
+    assert.equal(writer.sessions.info(ana.peer)?.addresses, [`/ip4/127.0.0.1/tcp/1/p2p/${ana.peer}`]);
+    assert.is(writer.sessions.info('nobody' as never), undefined);
+  });
+});
+
+test.run();
