@@ -16,7 +16,6 @@ export type Situation = {
   readonly message: HeadMessage | null;
   /** What this neighbour is told that we serve completely. */
   readonly appliedFor: (peer: PeerId) => Version | null;
-  readonly appliedRoot: Digest | null;
 };
 
 export type Announce = {

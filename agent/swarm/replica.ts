@@ -76,7 +76,6 @@ export function createReplica(options: ReplicaOptions): Replica {
   const situation = (): Situation => ({
     message: heads.message(),
     appliedFor: (peer) => reveal.appliedFor(peer, reconcile.applied()?.version ?? null),
-    appliedRoot: reconcile.applied()?.root ?? null,
   });
 
   function handle(event: Event, nowMs: number): readonly Effect[] {

@@ -59,7 +59,7 @@ type Answer = { readonly peer: PeerId; readonly id: number; readonly digest: Dig
 
 /** Pause before a neighbour whose stream broke is asked again, ms. */
 const brokenCoolMs = 300;
-const haveDelayMs = { least: 1, most: 10 };
+const haveDelayMs = { least: 0.5, most: 10 };
 /** Blocks asked twice may cost this share of all, and a fixed allowance for small transfers. */
 const hedgeShare = 0.05;
 const hedgeAllowanceBytes = MIB;
@@ -181,7 +181,7 @@ export function createSchedule(options: {
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
     roundTripMs: requests.roundTripMs,
-    haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 64)),
+    haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 128)),
     announced(peer, digests) {
       for (const digest of digests) {
         const isWanted = wants.get('block', digest) !== undefined || wants.get('page', digest) !== undefined;

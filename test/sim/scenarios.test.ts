@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { play, scenarios } from './scenarios.ts';
 
-const seeds = [1, 2, 3];
+const seeds = [1, 2];
 
 for (const scenario of scenarios) {
   test(`${scenario.name}: all agree and no rule is broken`, () => {
