@@ -359,3 +359,8 @@ export const bulkPackBytesMin = 4 * KIB;
 export const arrivalWaitMs = 25;
 /** Files whose old name went since the last publish and whose digest is remembered, some 300 B each. */
 export const departedFilesMax = 100_000;
+/** A repair is looked after this often, ms, and given up for now where nothing has moved for so long, ms: nobody may have the bytes. */
+export const repairLookMs = 50;
+export const repairStalledMs = 30_000;
+/** Blocks of one request that are read with one call of the worker: small ones share its cost, large ones stay few. */
+export const serveBlocksAtOnce = 32;

@@ -6,7 +6,7 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf } from '../base/errors.ts';
-import { contentPendingBytesMax, serveReadMs } from '../base/limits.ts';
+import { contentPendingBytesMax, serveBlocksAtOnce, serveReadMs } from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockLocation, Reader } from '../disk/read.ts';
@@ -18,8 +18,8 @@ import type { Log } from './log.ts';
 
 export type ContentPorts = {
   readonly store: Pick<ShareStore, 'page' | 'locations' | 'write'>;
-  readonly reader: Pick<Reader, 'block'>;
-  readonly stage: Pick<Stage, 'has' | 'put' | 'read'>;
+  readonly reader: Pick<Reader, 'blocks'>;
+  readonly stage: Pick<Stage, 'has' | 'put' | 'readAll'>;
   readonly log: Log;
   readonly feed: (event: Event) => void;
   readonly answer: (peer: PeerId, answer: BlockAnswer) => Promise<void>;
@@ -151,27 +151,62 @@ export function createContent(ports: ContentPorts): Content {
     if (asked.get(peer)?.delete(id) === true) ports.feed({ kind: 'done', peer, id });
   }
 
-  async function find(request: BlockRequest, digest: Digest): Promise<Bytes | null> {
-    if (request.plane === 'page') return ports.store.page(digest) ?? null;
-    if (ports.stage.has(digest)) {
-      const staged = await ports.stage.read(digest);
-      if (staged !== null) return staged;
+  /** Staged ones with one call of the worker, those in live files with another; a copy that is gone may not be the only one. */
+  async function find(plane: BlockRequest['plane'], digests: readonly Digest[]): Promise<Map<Digest, Bytes>> {
+    const found = new Map<Digest, Bytes>();
+    if (plane === 'page') {
+      for (const digest of digests) {
+        const page = ports.store.page(digest);
+        if (page !== undefined) found.set(digest, page);
+      }
+      return found;
     }
-    for (const location of ports.store.locations(digest)) {
-      const bytes = await readAt({ ...location, digest });
-      if (bytes !== null) return bytes;
+    const note = (wanted: readonly Digest[], read: readonly (Bytes | null)[]): void => {
+      for (const [at, digest] of wanted.entries()) {
+        const bytes = read[at] ?? null;
+        if (bytes !== null) found.set(digest, bytes);
+      }
+    };
+    const staged = digests.filter((digest) => ports.stage.has(digest));
+    if (staged.length > 0) note(staged, await ports.stage.readAll(staged));
+    for (let copy = 0; ; copy += 1) {
+      const places = digests.flatMap((digest) => {
+        const location = found.has(digest) ? undefined : ports.store.locations(digest)[copy];
+        return location === undefined ? [] : [{ ...location, digest }];
+      });
+      if (places.length === 0) return found;
+      note(
+        places.map(({ digest }) => digest),
+        await readPlaces(places),
+      );
     }
-    return null;
   }
 
-  /** A file that nobody can read, or not in time, is as good as gone: another may hold the same. */
-  async function readAt(location: BlockLocation): Promise<Bytes | null> {
+  /** Files that cannot be read in time are as good as gone: others may hold the same. */
+  async function readPlaces(places: readonly BlockLocation[]): Promise<readonly (Bytes | null)[]> {
     try {
-      return await ports.reader.block(location, { signal: AbortSignal.timeout(serveReadMs) });
+      return await ports.reader.blocks(places, { signal: AbortSignal.timeout(serveReadMs) });
     } catch (error) {
-      ports.log.debug({ path: location.path, err: error }, 'a block could not be read for a peer');
-      return null;
+      ports.log.debug({ first: places[0]?.path, err: error }, 'blocks could not be read for a peer');
+      return [];
     }
+  }
+
+  /** @returns bytes of blocks that the peer was given. */
+  async function answerAll(peer: PeerId, request: BlockRequest, digests: readonly Digest[]): Promise<number> {
+    const { id, plane } = request;
+    const found = await find(plane, digests);
+    let bytesSent = 0;
+    await Promise.all(
+      digests.map(async (digest) => {
+        const bytes = found.get(digest);
+        if (bytes === undefined) return ports.answer(peer, { kind: 'missing', id, digest });
+        await ports.answer(peer, { kind: 'block', id, digest, bytes });
+        bytesSent += bytes.byteLength;
+        sent += bytes.byteLength;
+      }),
+    );
+    return bytesSent;
   }
 
   return {
@@ -188,17 +223,11 @@ export function createContent(ports: ContentPorts): Content {
       asked.delete(peer);
     },
     async serve(peer, request) {
-      const { id } = request;
+      const { id, digests } = request;
       let bytesSent = 0;
       try {
-        for (const digest of request.digests) {
-          const bytes = await find(request, digest);
-          if (bytes === null) await ports.answer(peer, { kind: 'missing', id, digest });
-          else {
-            await ports.answer(peer, { kind: 'block', id, digest, bytes });
-            bytesSent += bytes.byteLength;
-            sent += bytes.byteLength;
-          }
+        for (let at = 0; at < digests.length; at += serveBlocksAtOnce) {
+          bytesSent += await answerAll(peer, request, digests.slice(at, at + serveBlocksAtOnce));
         }
         await ports.answer(peer, { kind: 'done', id });
       } catch (error) {

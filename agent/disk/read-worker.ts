@@ -1,14 +1,14 @@
 /** The thread that reads: files of one share with synchronous calls. Started by `read.ts`. */
 import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
-import { fromUtf8 } from '../base/bytes.ts';
+import { type Bytes, fromUtf8 } from '../base/bytes.ts';
 import { systemCode } from '../base/errors.ts';
 import { blockBytesMax, readSliceMs } from '../base/limits.ts';
 import { digestOf } from '../core/digest.ts';
 import { type DirectoryPath, nameOf, parentOf } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { poolData, serveCalls } from './pool-worker.ts';
-import type { ReadCalls, ReadData, ReadItem, ReadResult } from './read.ts';
+import type { BlockLocation, ReadCalls, ReadData, ReadItem, ReadResult } from './read.ts';
 import { failed, openFlags, readFully, readWhole } from './read-file.ts';
 import { meansGone, type OpenedDirectory, openDirectory, rootFault, withDirectory } from './read-open.ts';
 import { packStats } from './scan-pack.ts';
@@ -42,21 +42,30 @@ serveCalls<ReadCalls>({
     return { results, stats: packed };
   },
 
-  block({ path, offset, length, digest }, { transfer }) {
-    assert(length >= 0 && length <= blockBytesMax, 'a block of a length that blocks have');
-    return withDirectory(root, parentOf(path), ({ base }) => {
-      const fd = openRegular(`${base}/${nameOf(path)}`);
-      if (fd === null) return null;
-      try {
-        const bytes = new Uint8Array(length);
-        if (readFully(fd, bytes, offset) !== length) return null;
-        if (digest !== undefined && digestOf(bytes) !== digest) return null;
-        transfer.push(bytes.buffer);
-        return bytes;
-      } finally {
-        closeSync(fd);
-      }
-    });
+  block(location, { transfer }) {
+    const directories = lastDirectory();
+    try {
+      return readBlock(directories, location, transfer);
+    } finally {
+      directories.close();
+    }
+  },
+
+  blocks(locations, { transfer }) {
+    const directories = lastDirectory();
+    try {
+      return locations.map((location) => {
+        try {
+          return readBlock(directories, location, transfer);
+        } catch (error) {
+          // One file that cannot be read is as good as gone; the others are served.
+          if (systemCode(error) === undefined) throw error;
+          return null;
+        }
+      });
+    } finally {
+      directories.close();
+    }
   },
 
   link(path) {
@@ -128,4 +137,29 @@ function openRegular(at: string): number | null {
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
   return null;
+}
+
+function readBlock(
+  directories: ReturnType<typeof lastDirectory>,
+  { path, offset, length, digest }: BlockLocation,
+  transfer: ArrayBuffer[],
+): Bytes | null {
+  assert(length >= 0 && length <= blockBytesMax, 'a block of a length that blocks have');
+  try {
+    const opened = directories.open(parentOf(path));
+    const fd = opened === null ? null : openRegular(`${opened.base}/${nameOf(path)}`);
+    if (fd === null) return null;
+    try {
+      const bytes = new Uint8Array(length);
+      if (readFully(fd, bytes, offset) !== length) return null;
+      if (digest !== undefined && digestOf(bytes) !== digest) return null;
+      transfer.push(bytes.buffer);
+      return bytes;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    if (meansGone(error)) return null;
+    throw error;
+  }
 }

@@ -66,6 +66,11 @@ export type Reader = {
   readLink(path: SharePath): Promise<LinkRead>;
   /** Bytes of a file, for serving; null where the file cannot give that many, or (with `digest`) not these. */
   block(location: BlockLocation, options: { readonly signal: AbortSignal }): Promise<Bytes | null>;
+  /** Several at once, in the order asked; null also for a file that cannot be read. */
+  blocks(
+    locations: readonly BlockLocation[],
+    options: { readonly signal: AbortSignal },
+  ): Promise<readonly (Bytes | null)[]>;
   close(): Promise<void>;
 };
 
@@ -79,6 +84,7 @@ export type ReadCalls = {
     readonly stats: PackedStats;
   };
   block(location: BlockLocation): Bytes | null;
+  blocks(locations: readonly BlockLocation[]): (Bytes | null)[];
   /** null: there is no symlink (any more). */
   link(path: SharePath): LinkText | null;
 };
@@ -118,6 +124,7 @@ export function createReader(root: string, { threads = 2 }: { readonly threads?:
     read,
     readLink: async (path) => (await serving.call('link', path)) ?? { kind: 'gone' },
     block: (location, options) => serving.call('block', location, options),
+    blocks: (locations, options) => serving.call('blocks', locations, options),
     async close() {
       await Promise.all([pool.close(), serving.close()]);
     },

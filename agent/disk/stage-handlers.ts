@@ -28,11 +28,12 @@ export function stageHandlers(confined: Confined, root: string): Handlers<StageC
       return explained(() => files.put(cut));
     },
     assemble: (part) => explained(() => files.assemble(part)),
-    read: ({ digest, length, sources }, { transfer }) => {
-      const bytes = files.read(digest, length, sources);
-      if (bytes !== null && bytes.buffer instanceof ArrayBuffer) transfer.push(bytes.buffer);
-      return bytes;
-    },
+    read: (wanted, { transfer }) =>
+      wanted.map(({ digest, length, sources }) => {
+        const bytes = sources.length === 0 ? null : files.read(digest, length, sources);
+        if (bytes !== null && bytes.buffer instanceof ArrayBuffer) transfer.push(bytes.buffer);
+        return bytes;
+      }),
     release: (contents) => files.release(contents),
     prune: (keep) => files.prune(keep),
   };

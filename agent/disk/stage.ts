@@ -31,6 +31,8 @@ export type Stage = {
   assemble(entry: FileEntry, blocks: readonly BlockRef[]): Promise<void>;
   /** A staged block, for serving; null where it is not here (any more). Hashed. */
   read(digest: Digest): Promise<Bytes | null>;
+  /** Several at once, in the order asked. */
+  readAll(digests: readonly Digest[]): Promise<readonly (Bytes | null)[]>;
   /** Drops the blocks and assemblies that are not named. Not while a commit runs. */
   prune(keep: {
     readonly digests: ReadonlySet<Digest>;
@@ -56,6 +58,13 @@ export type StageInside = {
   noteTaken(taken: { readonly blocks: readonly Digest[]; readonly contents: readonly Digest[] }): void;
 };
 
+/** Where a staged block may be; `length` null: it is a file of its own. */
+export type StagedBlock = {
+  readonly digest: Digest;
+  readonly length: number | null;
+  readonly sources: readonly BlockSource[];
+};
+
 export type StageCalls = {
   found(nothing: undefined): { readonly blocks: readonly Digest[]; readonly parts: readonly Part[] };
   put(batch: {
@@ -64,11 +73,7 @@ export type StageCalls = {
     readonly bytes: Bytes;
   }): Digest[];
   assemble(part: PartDescription): Uint8Array;
-  read(wanted: {
-    readonly digest: Digest;
-    readonly length: number | null;
-    readonly sources: readonly BlockSource[];
-  }): Bytes | null;
+  read(wanted: readonly StagedBlock[]): (Bytes | null)[];
   release(contents: readonly Digest[]): void;
   prune(keep: { readonly digests: ReadonlySet<Digest>; readonly contents: ReadonlySet<Digest> }): void;
 };
@@ -137,6 +142,12 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
     return sources;
   }
 
+  function staged(digest: Digest): StagedBlock {
+    const spot = spots.get(digest)?.[0];
+    const length = spot?.assembly.blocks[spot.index]?.length ?? null;
+    return { digest, length, sources: sourcesOf(digest) };
+  }
+
   const found = await pool.call('found', undefined).catch(async (error: unknown) => {
     await pool.close();
     throw error;
@@ -191,12 +202,8 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
       assembling.set(content, begun);
       return begun;
     },
-    async read(digest) {
-      const sources = sourcesOf(digest);
-      const spot = spots.get(digest)?.[0];
-      const length = spot?.assembly.blocks[spot.index]?.length ?? null;
-      return sources.length === 0 ? null : pool.call('read', { digest, length, sources });
-    },
+    read: async (digest) => (await pool.call('read', [staged(digest)]))[0] ?? null,
+    readAll: (digests) => pool.call('read', digests.map(staged)),
     async prune(keep) {
       for (const digest of singles.keys()) if (!keep.digests.has(digest)) singles.delete(digest);
       for (const content of assemblies.keys()) if (!keep.contents.has(content)) unregister(content);

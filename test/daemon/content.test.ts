@@ -45,15 +45,17 @@ function create() {
         (files.get(digest) ?? []).map((_, at) => ({ path: `${at}` as SharePath, offset: 0, length: 1 })),
     },
     reader: {
-      async block({ path, digest }: { path: SharePath; digest?: Digest }) {
-        const found = files.get(digest as Digest)?.[Number(path)];
-        if (found instanceof Error) throw found;
-        return found ?? null;
+      async blocks(places: readonly { path: SharePath; digest?: Digest }[]) {
+        return places.map(({ path, digest }) => {
+          const found = files.get(digest as Digest)?.[Number(path)];
+          // As the real one: a file that cannot be read is as good as gone.
+          return found instanceof Error || found === undefined ? null : found;
+        });
       },
     },
     stage: {
       has: (digest: Digest) => staged.has(digest),
-      read: async (digest: Digest) => staged.get(digest) ?? null,
+      readAll: async (digests: readonly Digest[]) => digests.map((digest) => staged.get(digest) ?? null),
       async put(blocks: readonly { digest: Digest; bytes: Uint8Array }[]) {
         world.batches += 1;
         await world.gate;
