@@ -37,9 +37,9 @@ export const cold: Scenario = {
 
 function loadsOf(bench: Bench): Load[] {
   const { files, quick } = bench.options;
-  const largeBytes = quick ? 64 * MIB : 1_024 * MIB;
-  const small = files.length > 0 ? files : [quick ? 2_000 : 50_000];
-  const npm = quick ? 1_000 : 11_104;
+  const largeBytes = quick ? 32 * MIB : 1_024 * MIB;
+  const small = files.length > 0 ? files : [quick ? 500 : 50_000];
+  const npm = quick ? 500 : 11_104;
   return [
     {
       title: `${grouped(largeBytes / MIB)} MiB file`,

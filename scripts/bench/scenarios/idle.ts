@@ -11,8 +11,8 @@ export const idle: Scenario = {
   summary: `CPU of a node while nothing changes, ${replicas} replicas`,
   async run(bench) {
     const { files, quick } = bench.options;
-    const windowMs = quick ? 5_000 : 60_000;
-    for (const size of files.length > 0 ? files : [quick ? 1_000 : 10_000]) {
+    const windowMs = quick ? 3_000 : 60_000;
+    for (const size of files.length > 0 ? files : [quick ? 300 : 10_000]) {
       await atRest(bench, {
         scenario: name,
         destinations: replicas,

@@ -31,7 +31,7 @@ export const latency: Scenario = {
   summary: `a change until all ${replicas} replicas show it`,
   async run(bench) {
     const { files, quick, runs } = bench.options;
-    const sizes = files.length > 0 ? files : quick ? [1_000] : [1_000, 10_000, 100_000];
+    const sizes = files.length > 0 ? files : quick ? [300] : [1_000, 10_000, 100_000];
     for (const size of sizes) {
       const master = masterTree(bench, `${size}-files`, (top) => makeFiles(top, size));
       for (const contender of bench.contenders) {
@@ -41,7 +41,7 @@ export const latency: Scenario = {
           name,
           contender,
           { destinations: replicas, network: { kind: 'loopback' } },
-          (lab) => measure(bench, lab, { master, size, runs: runs ?? (quick ? 5 : 20) }),
+          (lab) => measure(bench, lab, { master, size, runs: runs ?? (quick ? 2 : 20) }),
         );
       }
     }

@@ -13,7 +13,7 @@ export const memory: Scenario = {
   summary: 'resident memory, at its peak and at rest',
   async run(bench) {
     const { files, quick } = bench.options;
-    for (const size of files.length > 0 ? files : [quick ? 1_000 : 100_000]) {
+    for (const size of files.length > 0 ? files : [quick ? 300 : 100_000]) {
       await atRest(bench, {
         scenario: name,
         destinations: 1,

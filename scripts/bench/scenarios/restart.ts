@@ -20,7 +20,7 @@ export const restart: Scenario = {
   summary: 'the source starts again over unchanged files',
   async run(bench) {
     const { files, quick, runs } = bench.options;
-    for (const size of files.length > 0 ? files : [quick ? 1_000 : 100_000]) {
+    for (const size of files.length > 0 ? files : [quick ? 300 : 100_000]) {
       const master = masterTree(bench, `${size}-files`, (top) => makeFiles(top, size));
       const question = {
         scenario: name,
