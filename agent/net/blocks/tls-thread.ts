@@ -15,7 +15,16 @@ export function startTlsThread(
 ): TlsThread {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   const worker = new Worker(new URL(`./tls-worker${extension}`, import.meta.url));
+  // Changes while running.
   let over = false;
+  let messages: ToSockets[] = [];
+  let transfers: ArrayBuffer[] = [];
+  /** All that is said in one turn goes as one: a message between threads costs as much as 4 KiB of block. */
+  const flush = () => {
+    if (!over) worker.postMessage(messages, transfers);
+    messages = [];
+    transfers = [];
+  };
   const end = (reason: string) => {
     if (over) return;
     over = true;
@@ -28,7 +37,10 @@ export function startTlsThread(
   worker.on('exit', (code) => end(`exit code ${code}`));
   return {
     post(message, transfer = []) {
-      if (!over) worker.postMessage(message, transfer);
+      if (over) return;
+      if (messages.length === 0) setImmediate(flush);
+      messages.push(message);
+      transfers.push(...transfer);
     },
     async close() {
       over = true;

@@ -7,4 +7,6 @@ import { createSockets } from './tls-sockets.ts';
 const channel = parentPort;
 assert(channel !== null, 'sockets are served in a worker thread');
 const sockets = createSockets((message, transfer = []) => channel.postMessage(message, [...transfer]));
-channel.on('message', (message: ToSockets) => sockets.handle(message));
+channel.on('message', (messages: readonly ToSockets[]) => {
+  for (const message of messages) sockets.handle(message);
+});

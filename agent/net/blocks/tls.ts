@@ -139,6 +139,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
           if (older !== undefined) endServing(peer, older);
           serving.entry = { line, ids: new Set() };
           servings.set(peer, serving.entry);
+          options.news(peer, 'used', '');
         },
         frame(frame) {
           if (frame.kind === 'answer') throw wrongWay(frame);
