@@ -7,6 +7,8 @@ import type { Log } from './log.ts';
 export type EventQueue = {
   /** An effect may feed the next event: it waits until this one's effects are all begun. */
   feed(event: Event): void;
+  /** Forgets what waits: it was for a machine that is no more. */
+  clear(): void;
   /** Events wait while the work goes on. */
   hold(work: () => Promise<void>): Promise<void>;
 };
@@ -44,6 +46,9 @@ export function createEventQueue(ports: EventQueuePorts): EventQueue {
     feed(event) {
       queue.push(event);
       drain();
+    },
+    clear() {
+      queue.length = 0;
     },
     async hold(work) {
       isHeld = true;

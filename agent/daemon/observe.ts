@@ -230,9 +230,12 @@ export function createObserver(ports: ObserverPorts): Observer {
       .sort((left, right) => comparePaths(left.path, right.path))
       .flatMap((found) => comparePath(ports.store, found));
     await handOver(changes);
-    const fresh = newDirectories(changes);
     if (arrivals.size === 0) arrivalsDueMs = nowMs() + arrivalWaitMs;
-    for (const directory of fresh) arrivals.add(directory);
+    for (const directory of newDirectories(changes)) arrivals.add(directory);
+    // Those of our own commits are in the index before we hear of them.
+    for (const { path, stat } of ready) {
+      if (stat?.kind === 'directory' && !watched.has(path)) arrivals.add(path);
+    }
   }
 
   /** A directory has come and something seems to go: its old name is told of first, so that nothing in it is read again. */
@@ -262,6 +265,10 @@ export function createObserver(ports: ObserverPorts): Observer {
     }
   }
 
+  function requireOpen(): void {
+    if (closing.signal.aborted) throw stopped();
+  }
+
   function every(ms: number, work: () => void): void {
     const timer = setInterval(work, ms);
     timer.unref();
@@ -270,6 +277,7 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   return {
     async start() {
+      requireOpen();
       await new Promise<void>((resolve, reject) => {
         scansWanted.push({ resolve, reject });
         loop = run();
@@ -279,7 +287,8 @@ export function createObserver(ports: ObserverPorts): Observer {
         if (unwatched.length > 0) mark(unwatched.map((directory) => ({ directory, names: null })));
       });
     },
-    rescan() {
+    async rescan() {
+      requireOpen();
       return new Promise((resolve, reject) => {
         scansWanted.push({ resolve, reject });
         wake?.('mark');
@@ -292,12 +301,16 @@ export function createObserver(ports: ObserverPorts): Observer {
       closing.abort();
       for (const timer of timers) clearInterval(timer);
       clearTimeout(auditing);
-      for (const one of scansWanted.splice(0)) one.reject(new P2psyncError('cancelled', 'the agent stops'));
+      for (const one of scansWanted.splice(0)) one.reject(stopped());
       wake?.('close');
       await loop;
       await watcher.close();
     },
   };
+}
+
+function stopped(): P2psyncError {
+  return new P2psyncError('cancelled', 'the agent stops');
 }
 
 function nowMs(): number {

@@ -11,8 +11,8 @@ export type PeerTable = {
   take(signed: SignedStatement, nowMs: number): boolean;
   /** Any sign of life. */
   seen(peer: PeerId, nowMs: number): void;
-  /** What a neighbour's heartbeat says, which is newer than its statement. */
-  noteApplied(peer: PeerId, version: Version | null): void;
+  /** What a neighbour's heartbeat says, which is newer than its statement. @returns whether it is news. */
+  noteApplied(peer: PeerId, version: Version | null): boolean;
   of(key: PublicKey): Heard | undefined;
   lastSeenMs(peer: PeerId): number | null;
   /** The newest version this member is known to have applied. */
@@ -25,10 +25,11 @@ export function createPeerTable(): PeerTable {
   const lastSeen = new Map<PeerId, number>();
   const applied = new Map<PeerId, Version>();
 
-  function noteApplied(peer: PeerId, version: Version | null): void {
+  function noteApplied(peer: PeerId, version: Version | null): boolean {
     const known = applied.get(peer);
-    if (version !== null && (known === undefined || compareVersions(version, known) > 0))
-      applied.set(peer, version);
+    if (version === null || (known !== undefined && compareVersions(version, known) <= 0)) return false;
+    applied.set(peer, version);
+    return true;
   }
 
   return {

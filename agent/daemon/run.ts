@@ -122,8 +122,9 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       allow(peer, _address, direction) {
         const key = publicKeyOfPeer(peer);
         const memberships = [...shares.values()].map((share) => share.membership);
-        if (memberships.some((membership) => membership.isRevoked(key))) return false;
         const isMember = memberships.some((membership) => membership.isMember(key));
+        // One who was removed from one share may belong to another.
+        if (!isMember && memberships.some((membership) => membership.isRevoked(key))) return false;
         return direction === 'outbound' || !isMember || late.dialer?.accepts(peer) !== false;
       },
       connected(connected) {
@@ -236,6 +237,10 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
     }
   }
 
+  closers.defer(async () => {
+    sessions.close();
+    await Promise.all([...shares.values()].map((share) => share.close()));
+  });
   for (const { record, shareConfig } of planned) addShare(record, shareConfig);
   const dialer = createDialer(host, {
     bootstrap: config.bootstrap,
@@ -253,9 +258,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   }, rateSampleMs);
   closers.defer(async () => {
     clearInterval(sampling);
-    sessions.close();
     await dialer.close();
-    await Promise.all([...shares.values()].map((share) => share.close()));
   });
   return agent;
 }

@@ -58,7 +58,7 @@ export type Share = ShareSide & {
   allow(): Promise<void>;
   rescan(): Promise<void>;
   /** Differences that `verify` found: they are put right like any drift. Resolves when that is done or has failed. */
-  repair(paths: readonly SharePath[]): Promise<void>;
+  repair(paths: readonly SharePath[], options: { readonly signal: AbortSignal }): Promise<void>;
   reconfigure(config: ShareConfig): void;
   blockRequest(peer: PeerId, request: BlockRequest): void;
   /** A returned promise is back-pressure. */

@@ -3,12 +3,20 @@
  * order in which they start, the queue of the machine's events and the share's state.
  */
 
+import { setTimeout } from 'node:timers/promises';
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import { headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
+import {
+  headRefreshMs,
+  headStaleMs,
+  pollUnwatchedMs,
+  repairLookMs,
+  repairStalledMs,
+} from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
-import type { PeerId } from '../core/keys.ts';
+import { type PeerId, publicKeyOfPeer } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { ShareState } from '../http/api.ts';
+import type { Event } from '../swarm/events.ts';
 import type { Message } from '../swarm/messages.ts';
 import { encodeStatementMessage, headsTopic, peersTopic } from '../wire/gossip.ts';
 import { createEventQueue } from './event-queue.ts';
@@ -91,7 +99,9 @@ export function openShare(options: ShareOptions): Share {
     onHeadStored: versions.heard,
     log,
   });
-  const { feed } = queue;
+  const feed = (event: Event): void => {
+    if (!closing.signal.aborted) queue.feed(event);
+  };
 
   const isIdle = (): boolean =>
     running !== null && running.replica.progress().phase === 'idle' && !running.performer.isStoring();
@@ -145,6 +155,7 @@ export function openShare(options: ShareOptions): Share {
       onChange: changed,
     });
     running = started;
+    if (closing.signal.aborted) return;
     const isFirst = applied === null;
     feed({ kind: 'pause', paused });
     // What lies in the directory already is indexed before the first version comes, so that it can be reused.
@@ -168,10 +179,14 @@ export function openShare(options: ShareOptions): Share {
         if (!faults.isBroken()) log.error({ err: error }, 'the share cannot start; it is tried again');
         faults.setShare('directory', { code, message: messageOf(error) });
         changed();
+        running?.performer.stop();
         await running?.observer.close();
+        await gate.run(async () => undefined);
         await running?.disk.close();
         running = null;
-        await waitFor(pollUnwatchedMs, closing.signal);
+        scanned = false;
+        queue.clear();
+        await pause(pollUnwatchedMs, closing.signal);
       }
     }
   }
@@ -188,6 +203,18 @@ export function openShare(options: ShareOptions): Share {
     const { member } = signed.statement;
     if (member === keyPair.publicKey || !membership.isMember(member)) return;
     if (peers.take(signed, Date.now())) options.onChange();
+  }
+
+  /** Or until nothing has moved for so long that nobody seems to have what is missing. */
+  async function untilIdle(signal: AbortSignal): Promise<void> {
+    let last = '';
+    let leftMs = repairStalledMs;
+    while (!signal.aborted && !isIdle() && leftMs > 0) {
+      const now = JSON.stringify(running?.replica.progress());
+      leftMs = now === last ? leftMs - repairLookMs : repairStalledMs;
+      last = now;
+      await pause(repairLookMs, signal);
+    }
   }
 
   const refresh = setInterval(() => {
@@ -239,8 +266,7 @@ export function openShare(options: ShareOptions): Share {
     message(peer: PeerId, message: Message) {
       peers.seen(peer, Date.now());
       if (message.kind === 'status') {
-        peers.noteApplied(peer, message.applied);
-        options.onChange();
+        if (peers.noteApplied(peer, message.applied)) options.onChange();
       }
       if (message.kind === 'head' && !isGranted(message, membership)) return;
       if (running !== null) feed({ kind: 'message', peer, message });
@@ -254,8 +280,11 @@ export function openShare(options: ShareOptions): Share {
       options.onChange();
     },
     refused(peer, code, text) {
-      faults.setShare('refused', { code, message: `${peer} does not take this agent as a member: ${text}` });
       log.error({ peer, code }, `refused: ${text}`);
+      // Strangers say what they like, and one of many may know less than the others.
+      const isAuthority = membership.roster() === null || membership.isMember(publicKeyOfPeer(peer));
+      if (!isAuthority || joined.size > 0) return;
+      faults.setShare('refused', { code, message: `${peer} does not take this agent as a member: ${text}` });
       options.onChange();
     },
     async pause(value) {
@@ -273,9 +302,10 @@ export function openShare(options: ShareOptions): Share {
     async rescan() {
       await running?.observer.rescan();
     },
-    async repair(paths) {
+    async repair(paths, { signal }) {
       await distrust(store, paths);
       await running?.observer.rescan();
+      await untilIdle(AbortSignal.any([signal, closing.signal]));
     },
     reconfigure(next) {
       config = next;
@@ -291,6 +321,8 @@ export function openShare(options: ShareOptions): Share {
       speaker.stop();
       host.leaveTopic(headsTopic(record.id));
       host.leaveTopic(peersTopic(record.id));
+      // A first scan that is under way ends now.
+      await running?.observer.close();
       await started;
       running?.performer.stop();
       await running?.observer.close();
@@ -300,9 +332,7 @@ export function openShare(options: ShareOptions): Share {
   };
 }
 
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
+/** Cut short by the signal. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }

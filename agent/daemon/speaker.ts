@@ -24,6 +24,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
   let lastTimeMs = 0;
   let said = '';
   let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
   const interval = setInterval(say, statementIntervalMs);
   interval.unref();
 
@@ -49,7 +50,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 
   return {
     changed() {
-      if (timer !== undefined || essence() === said) return;
+      if (isStopped || timer !== undefined || essence() === said) return;
       const dueMs = saidMs + options.members() * statementPauseMsPerMember;
       const waitMs = dueMs - performance.now();
       if (waitMs <= 0) say();
@@ -57,6 +58,7 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     },
     latest,
     stop() {
+      isStopped = true;
       clearTimeout(timer);
       clearInterval(interval);
     },

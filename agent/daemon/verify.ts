@@ -161,7 +161,8 @@ export async function* verifyShare(
   }
   let repaired = 0;
   if (request.repair && differences.length > 0) {
-    await share.repair(differences.map((one) => one.path as SharePath));
+    const paths = differences.map((one) => one.path as SharePath);
+    await share.repair(paths, { signal });
     const left = new Set<string>();
     const again: Verified = { entries: 0, bytes: 0 };
     const now = { root: resolveRoot(share, undefined), path: request.path, signal };

@@ -1,0 +1,300 @@
+/** Looking at a directory: what is watched, what is handed over, and what becomes of a look that fails. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hasCode, messageOf } from '../../agent/base/errors.ts';
+import type { ShareId } from '../../agent/core/keys.ts';
+import type { DirectoryPath, SharePath } from '../../agent/core/path.ts';
+import type { DiskChange } from '../../agent/daemon/compare.ts';
+import { createObserver, type Observer, type SkippedScope } from '../../agent/daemon/observe.ts';
+import { createIgnore } from '../../agent/disk/ignore.ts';
+import { createScanner } from '../../agent/disk/scan.ts';
+import type { WatchHandlers } from '../../agent/disk/watch.ts';
+import { openStore } from '../../agent/store/database.ts';
+import type { ShareStore } from '../../agent/store/share-store.ts';
+import { createNotebook, type Notebook } from './notebook.ts';
+
+type Bench = {
+  readonly root: string;
+  readonly store: ShareStore;
+  readonly observer: Observer;
+  readonly hints: WatchHandlers;
+  readonly notebook: Notebook;
+  /** `present a`, `gone b`, in the order in which they were handed over; taken into the index at once. */
+  readonly changes: string[];
+  readonly watched: Set<DirectoryPath>;
+  readonly skipped: SkippedScope[];
+  readonly failures: unknown[];
+  readonly gone: SharePath[];
+  readonly scans: () => number;
+  /** The next changes are refused with this. */
+  fail: Error | null;
+  until(isSo: () => boolean): Promise<void>;
+  /** Resolves when everything that was marked before is handed over. */
+  drain(): Promise<void>;
+};
+
+async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
+  const top = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-observe-'));
+  const root = join(top, 'share');
+  mkdirSync(root);
+  const index = openStore(join(top, 'index'));
+  const store = index.share('0'.repeat(32) as ShareId);
+  const scanner = createScanner(root, { ignore: createIgnore([]), threads: 1 });
+  const notebook = createNotebook();
+  const changes: string[] = [];
+  const watched = new Set<DirectoryPath>();
+  const skipped: SkippedScope[] = [];
+  const failures: unknown[] = [];
+  const gone: SharePath[] = [];
+  let scans = 0;
+  let quiets = 0;
+  let handlers: WatchHandlers | undefined;
+
+  async function take(found: readonly DiskChange[]): Promise<void> {
+    if (bench.fail !== null) throw bench.fail;
+    for (const change of found) changes.push(`${change.kind} ${change.path}`);
+    await store.write({
+      index: found.map((change) => ({
+        path: change.path,
+        record: change.kind === 'gone' ? null : { stat: change.stat, content: null, durable: true },
+      })),
+    });
+  }
+
+  const observer = createObserver({
+    scanner,
+    store,
+    log: notebook.log,
+    watch(given) {
+      handlers = given;
+      return {
+        async add(directories) {
+          for (const directory of directories) watched.add(directory);
+        },
+        remove(directories) {
+          for (const directory of directories) watched.delete(directory);
+        },
+        audit: async () => [],
+        close: async () => undefined,
+      };
+    },
+    onChanges: take,
+    onGone: (paths) => void gone.push(...paths),
+    async onScanned() {
+      scans += 1;
+    },
+    async onQuiet() {
+      quiets += 1;
+    },
+    onFailed: (error) => void failures.push(error),
+    onSkipped: (scope) => void skipped.push(scope),
+  });
+  assert.ok(handlers !== undefined);
+
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+
+  const bench: Bench = {
+    ...{ root, store, observer, hints: handlers, notebook, changes, watched, skipped, failures, gone },
+    fail: null,
+    scans: () => scans,
+    until,
+    async drain() {
+      for (let times = 0; times < 3; times += 1) {
+        const before = quiets;
+        observer.touch(['zz of a test' as SharePath]);
+        await until(() => quiets > before);
+      }
+    },
+  };
+  try {
+    await use(bench);
+  } finally {
+    await observer.close();
+    await scanner.close();
+    await index.close();
+    execFileSync('rm', ['-rf', top]);
+  }
+}
+
+const path = (text: string): SharePath => text as SharePath;
+
+test('the first scan hands over everything, parents first, and watches every directory', async () => {
+  await withBench(async ({ root, observer, changes, watched, scans }) => {
+    mkdirSync(join(root, 'a/b'), { recursive: true });
+    writeFileSync(join(root, 'a/b/file'), 'x');
+    await observer.start();
+    assert.equal(changes, ['present a', 'present a/b', 'present a/b/file']);
+    assert.equal([...watched].sort(), ['', 'a', 'a/b']);
+    assert.is(scans(), 1);
+  });
+});
+
+test('a hint is looked at, and what is as the index says is not handed over', async () => {
+  await withBench(async ({ root, observer, hints, changes, drain }) => {
+    writeFileSync(join(root, 'same'), 'x');
+    await observer.start();
+    await drain();
+    changes.length = 0;
+    writeFileSync(join(root, 'new'), 'x');
+    hints.onDirty([{ directory: '', names: ['same', 'new'] }]);
+    await drain();
+    assert.equal(changes, ['present new']);
+  });
+});
+
+test('a directory that the index knows already is watched when it is seen, with what is below it', async () => {
+  await withBench(async ({ root, store, observer, hints, changes, watched, drain }) => {
+    await observer.start();
+    await drain();
+    mkdirSync(join(root, 'a/b'), { recursive: true });
+    const scanner = createScanner(root, { ignore: createIgnore([]), threads: 1 });
+    const paths = [path('a'), path('a/b')];
+    const stats = await scanner.stat(paths);
+    await scanner.close();
+    // As a commit of our own does, whose events come after its outcome was stored.
+    await store.write({
+      index: paths.map((one, at) => {
+        const stat = stats[at];
+        assert.ok(stat !== undefined && stat !== null && stat !== 'unreadable');
+        return { path: one, record: { stat, content: null, durable: true } };
+      }),
+    });
+    hints.onDirty([{ directory: '', names: ['a'] }]);
+    await drain();
+    assert.equal(changes, []);
+    assert.equal([...watched].sort(), ['', 'a', 'a/b']);
+  });
+});
+
+test('a directory that went is not watched any more, and is watched anew when it is back', async () => {
+  await withBench(async ({ root, observer, changes, watched, drain }) => {
+    mkdirSync(join(root, 'a/b'), { recursive: true });
+    await observer.start();
+    await drain();
+    renameSync(join(root, 'a'), join(root, '..', 'away'));
+    observer.touch([path('a')]);
+    await drain();
+    assert.equal([...watched], ['']);
+    changes.length = 0;
+    writeFileSync(join(root, '..', 'away', 'b', 'new'), 'x');
+    renameSync(join(root, '..', 'away'), join(root, 'a'));
+    observer.touch([path('a')]);
+    await drain();
+    assert.equal([...watched].sort(), ['', 'a', 'a/b']);
+    assert.equal(changes, ['present a', 'present a/b', 'present a/b/new']);
+  });
+});
+
+test('a path that is not there is told of, though the index never knew it', async () => {
+  await withBench(async ({ observer, gone, changes, drain }) => {
+    await observer.start();
+    observer.touch([path('never')]);
+    await drain();
+    assert.ok(gone.includes(path('never')));
+    assert.equal(changes, []);
+  });
+});
+
+test('lost events are made good by a whole scan', async () => {
+  await withBench(async ({ root, observer, hints, changes, scans, until }) => {
+    await observer.start();
+    writeFileSync(join(root, 'unheard'), 'x');
+    hints.onOverflow();
+    await until(() => scans() === 2);
+    assert.ok(changes.includes('present unheard'));
+  });
+});
+
+test('rules that change bring everything below them to light', async () => {
+  await withBench(async ({ root, observer, changes, drain }) => {
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/x.tmp'), 'x');
+    await observer.start();
+    await drain();
+    changes.length = 0;
+    writeFileSync(join(root, '.p2psyncignore'), '*.tmp\n');
+    await observer.rescan();
+    assert.ok(changes.includes('gone a/x.tmp'), changes.join());
+    rmSync(join(root, '.p2psyncignore'));
+    await observer.rescan();
+    assert.ok(changes.includes('present a/x.tmp'), changes.join());
+  });
+});
+
+test('a share directory that is away is no deletion: it is told of, and looked at again when it is back', async () => {
+  await withBench(async ({ root, observer, changes, failures, drain }) => {
+    writeFileSync(join(root, 'file'), 'x');
+    await observer.start();
+    await drain();
+    changes.length = 0;
+    renameSync(root, `${root} away`);
+    // One path is being settled while the directory is away.
+    observer.touch([path('file')]);
+    await observer
+      .rescan()
+      .then(() => assert.unreachable('there is nothing to scan'))
+      .catch((error: unknown) => assert.match(messageOf(error), /cannot be reached/));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.is(failures.length, 1, 'it is tried again after a pause, not at once');
+    renameSync(`${root} away`, root);
+    await observer.rescan();
+    assert.equal(changes, []);
+  });
+});
+
+test('changes that could not be taken in are handed over again', async () => {
+  await withBench(async (bench) => {
+    await bench.observer.start();
+    bench.fail = new Error('no space left');
+    writeFileSync(join(bench.root, 'file'), 'x');
+    bench.observer.touch([path('file')]);
+    await bench.until(() => bench.failures.length > 0);
+    bench.fail = null;
+    await bench.observer.rescan();
+    assert.equal(bench.changes, ['present file']);
+  });
+});
+
+test('what cannot be replicated is told of by directory', async () => {
+  await withBench(async ({ root, observer, skipped, hints, drain, until }) => {
+    execFileSync('mkfifo', [join(root, 'pipe')]);
+    await observer.start();
+    await drain();
+    assert.equal(
+      skipped
+        .filter(({ whole }) => whole)
+        .map(({ directory, skipped: all }) => [directory, all.map((one) => one.path)]),
+      [['', ['pipe']]],
+    );
+    skipped.length = 0;
+    rmSync(join(root, 'pipe'));
+    hints.onDirty([{ directory: '', names: null }]);
+    await until(() => skipped.length > 0);
+    assert.equal(skipped[0], { directory: '', whole: false, skipped: [] });
+  });
+});
+
+test('closing ends a scan that waits, and nothing can be asked afterwards', async () => {
+  await withBench(async (bench) => {
+    await bench.observer.start();
+    const waiting = bench.observer.rescan();
+    const ended = waiting.then(
+      () => 'scanned',
+      (error: unknown) => (hasCode(error, 'cancelled') ? 'cancelled' : messageOf(error)),
+    );
+    await bench.observer.close();
+    assert.ok(['scanned', 'cancelled'].includes(await ended));
+    await bench.observer
+      .rescan()
+      .then(() => assert.unreachable('it is closed'))
+      .catch((error: unknown) => assert.ok(hasCode(error, 'cancelled')));
+  });
+});
+
+test.run();
