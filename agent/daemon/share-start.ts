@@ -43,10 +43,21 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
   readonly onApplied: (applied: Applied) => void;
 };
 
+/** @throws what keeps the directory from being opened; nothing stays open then. */
 export async function startShare(ports: StartPorts): Promise<Running> {
-  const { record, store, membership, host, log, faults, feed } = ports;
+  const { record } = ports;
   await checkMarker(record.path, record.id);
   const disk = await openDisk(record.path, ports.config());
+  try {
+    return await startOn(disk, ports);
+  } catch (error) {
+    await disk.close();
+    throw error;
+  }
+}
+
+async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
+  const { record, store, membership, host, log, faults, feed } = ports;
   const content = createContent({
     store,
     reader: disk.reader,
