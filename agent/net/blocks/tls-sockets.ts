@@ -29,7 +29,11 @@ import {
 import { createLink, type Link, type Post } from './tls-link.ts';
 import type { LinkId, Psk, ToSockets } from './tls-messages.ts';
 
-export type Sockets = { handle(message: ToSockets): void };
+export type Sockets = {
+  handle(message: ToSockets): void;
+  /** Ends everything, so that the thread could end. */
+  close(): void;
+};
 
 const protocol: SecureContextOptions = {
   ciphers: 'TLS_AES_128_GCM_SHA256',
@@ -218,6 +222,11 @@ export function createSockets(post: Post): Sockets {
         default:
           return unreachable(message);
       }
+    },
+    close() {
+      for (const server of servers) server.close();
+      for (const socket of arrivals.keys()) socket.destroy();
+      for (const link of [...links.keys(), ...dialling.keys()]) close(link);
     },
   };
 }
