@@ -31,6 +31,8 @@ export type Observed = {
   readonly listPages: readonly (readonly [Digest, Bytes])[];
   /** Blocks of what was read, and the bytes of the small ones. */
   readonly blocks: ReadonlyMap<Digest, Bytes | null>;
+  /** Sum of the lengths of the blocks of what was read. */
+  readonly blockBytes: number;
   /** These moved under our hands: look again. */
   readonly again: readonly SharePath[];
   readonly faults: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
@@ -133,6 +135,7 @@ export async function observeEntries(
     index: [...index].map(([path, record]) => ({ path, record })),
     listPages: read.listPages,
     blocks: read.blocks,
+    blockBytes: read.blockBytes,
     again,
     faults,
   };
@@ -212,6 +215,7 @@ type Contents = {
   readonly contents: Map<SharePath, { readonly stat: DiskStat; readonly content: Content }>;
   readonly listPages: (readonly [Digest, Bytes])[];
   readonly blocks: Map<Digest, Bytes | null>;
+  blockBytes: number;
   readonly again: SharePath[];
   readonly faults: { path: SharePath; code: string; message: string }[];
 };
@@ -222,7 +226,14 @@ async function readFiles(
   ports: EntryPorts,
   options: { readonly signal: AbortSignal },
 ): Promise<Contents> {
-  const found: Contents = { contents: new Map(), listPages: [], blocks: new Map(), again: [], faults: [] };
+  const found: Contents = {
+    contents: new Map(),
+    listPages: [],
+    blocks: new Map(),
+    blockBytes: 0,
+    again: [],
+    faults: [],
+  };
   const moved = new Map(ports.departed);
   for (const record of gone.values()) if (record.content !== null) moved.set(record.stat.ino, record);
 
@@ -244,7 +255,8 @@ async function readFiles(
         case 'ok':
           found.contents.set(result.path, { stat: result.stat, content: result.content });
           found.listPages.push(...result.listPages);
-          for (const { digest } of result.blocks) {
+          for (const { digest, length } of result.blocks) {
+            found.blockBytes += length;
             const whole = result.content.kind === 'block' ? result.bytes : null;
             found.blocks.set(digest, whole ?? found.blocks.get(digest) ?? null);
           }

@@ -28,6 +28,7 @@ export type Published = {
   readonly head: SignedHead;
   readonly operations: Operations | null;
   readonly newBlocks: readonly Digest[];
+  readonly newBytes: number;
 };
 
 export type PublisherOptions = {
@@ -76,6 +77,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   // What an earlier run took in and did not sign is not known edit by edit.
   let inline: Inline | null = working === (head?.head.root ?? null) ? freshInline() : null;
   let newBlocks = new Set<Digest>();
+  let newBytes = 0;
   let removed = 0;
   let paused = false;
   let held = false;
@@ -96,6 +98,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     working = update.root;
     removed += observed.edits.filter((edit) => edit.entry === null).length;
     for (const digest of observed.blocks.keys()) newBlocks.add(digest);
+    newBytes += observed.blockBytes;
     if (inline !== null && !addInline(inline, observed)) inline = null;
   }
 
@@ -139,10 +142,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const applied = writeApplied({ version: next.head.version, root });
     await store.writeDurably({ state: new Map([...(writeHead(next).state ?? []), applied]) });
     const operations = inline === null || previous === null ? null : toOperations(inline, previous.head);
-    const published = { head: next, operations, newBlocks: [...newBlocks] };
+    const published = { head: next, operations, newBlocks: [...newBlocks], newBytes };
     head = next;
     inline = freshInline();
     newBlocks = new Set();
+    newBytes = 0;
     removed = 0;
     options.log.info(
       { version: formatVersion(next.head.version), root, inline: operations !== null },
@@ -167,7 +171,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const again = sign(head.head);
     await store.write(writeHead(again));
     head = again;
-    options.onPublished({ head: again, operations: null, newBlocks: [] });
+    options.onPublished({ head: again, operations: null, newBlocks: [], newBytes: 0 });
   }
 
   return {
@@ -191,6 +195,7 @@ const nothing: Observed = {
   index: [],
   listPages: [],
   blocks: new Map(),
+  blockBytes: 0,
   again: [],
   faults: [],
 };

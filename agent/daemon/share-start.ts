@@ -199,9 +199,9 @@ function startWriter(ports: StartPorts, disk: ShareDisk): Writer {
     faults,
     log: ports.log,
     signal: ports.signal,
-    onPublished({ head, operations, newBlocks }) {
+    onPublished({ head, operations, newBlocks, newBytes }) {
       const { version, root } = head.head;
-      ports.feed({ kind: 'published', message: { kind: 'head', head, operations }, newBlocks });
+      ports.feed({ kind: 'published', message: { kind: 'head', head, operations }, newBlocks, newBytes });
       ports.onApplied({ version, root });
     },
     onHeld(why) {
