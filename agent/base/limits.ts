@@ -364,3 +364,5 @@ export const repairLookMs = 50;
 export const repairStalledMs = 30_000;
 /** Blocks of one request that are read with one call of the worker: small ones share its cost, large ones stay few. */
 export const serveBlocksAtOnce = 32;
+/** From an agent's port to the one of its blocks: agents on one machine are given neighbouring ports, which must not meet. */
+export const bulkPortStep = 1_000;

@@ -1,14 +1,12 @@
 /** On which TCP port blocks travel over TLS. Pure: a firewall has to be told, so it follows from the configuration alone. */
+import { bulkPortStep } from '../base/limits.ts';
 import type { Config } from './config.ts';
 
-/** The port after the one that is listened on, passing over those that this agent serves people on; 0: the system chooses. */
-export function bulkPortOf({ listen, http, ready }: Pick<Config, 'listen' | 'http' | 'ready'>): number {
+/** A thousand above the port that is listened on (below it, where there are none above); 0: the system chooses. */
+export function bulkPortOf({ listen }: Pick<Config, 'listen'>): number {
   const port = portOf(listen[0] ?? '');
   if (port === 0) return 0;
-  const taken = [...listen.map(portOf), http.listen?.port, ready.agentCheck?.port];
-  let next = port + 1;
-  while (taken.includes(next)) next += 1;
-  return next > 65_535 ? 0 : next;
+  return port + bulkPortStep <= 65_535 ? port + bulkPortStep : port - bulkPortStep;
 }
 
 /** Of HOST:PORT or a multiaddr. */
