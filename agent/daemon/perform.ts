@@ -6,6 +6,7 @@ import { messageOf, P2psyncError } from '../base/errors.ts';
 import { applyRetryMs, failedPathRetryMs, failedPathRetryMsMax } from '../base/limits.ts';
 import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
+import type { Change } from '../core/entry.ts';
 import type { PeerId, ShareId } from '../core/keys.ts';
 import { ancestorsOf, comparePaths, type SharePath } from '../core/path.ts';
 import type { Stage } from '../disk/stage.ts';
@@ -61,6 +62,8 @@ export function createPerformer(ports: PerformPorts): Performer {
   let retry: NodeJS.Timeout | undefined;
   let retryMs = failedPathRetryMs;
   let storing = 0;
+  let newest: HeadMessage | null = null;
+  const failing = new Set<SharePath>();
 
   function run(what: string, work: Promise<void>): void {
     work.catch((error: unknown) => {
@@ -68,7 +71,25 @@ export function createPerformer(ports: PerformPorts): Performer {
     });
   }
 
-  async function storeHead({
+  /** Tried until it is done or a newer head is to be stored: nothing goes on before. */
+  async function storeHead(effect: Extract<Effect, { kind: 'storeHead' }>): Promise<void> {
+    newest = effect.message;
+    while (newest === effect.message && !ports.signal.aborted) {
+      try {
+        await storeHeadOnce(effect);
+        return ports.faults.setShare('store', null);
+      } catch (error) {
+        if (ports.signal.aborted) throw error;
+        const code = error instanceof P2psyncError ? error.code : 'io';
+        ports.faults.setShare('store', { code, message: `a head cannot be stored: ${messageOf(error)}` });
+        log.error({ err: error }, 'storing a head failed; it is tried again');
+        ports.onChange();
+        await rest(applyRetryMs, ports.signal);
+      }
+    }
+  }
+
+  async function storeHeadOnce({
     message,
     inline,
   }: {
@@ -77,6 +98,8 @@ export function createPerformer(ports: PerformPorts): Performer {
   }): Promise<void> {
     const { head } = message.head;
     const pages = inline ? await takeInline(message) : null;
+    // An older head never comes after a newer one.
+    if (newest !== message) return;
     await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
     feed({ kind: 'headStored', version: head.version, inlineApplied: pages !== null });
     ports.onChange();
@@ -117,7 +140,10 @@ export function createPerformer(ports: PerformPorts): Performer {
         ports.faults.setShare('apply', null);
         ports.onApplied(target);
         feed({ kind: 'applied', version, root });
-        retryLater(outcome.result.failed.map(({ path }) => path));
+        retryLater(
+          effect.changes,
+          outcome.result.failed.map(({ path }) => path),
+        );
         return;
       case 'lost':
         log.info({ blocks: outcome.digests.length }, 'blocks that were thought to be here are fetched');
@@ -135,14 +161,20 @@ export function createPerformer(ports: PerformPorts): Performer {
   }
 
   /** A path that could not be put right may have been in somebody's hands; so may the directories above it. */
-  function retryLater(failed: readonly SharePath[]): void {
+  function retryLater(done: readonly Change[], failed: readonly SharePath[]): void {
+    for (const { path } of done) failing.delete(path);
+    for (const path of failed) failing.add(path);
     if (failed.length === 0) {
       retryMs = failedPathRetryMs;
+      if (failing.size === 0) clearTimeout(retry);
       return;
     }
-    const paths = new Set(failed.flatMap((path) => [path, ...ancestorsOf(path)]));
     clearTimeout(retry);
-    retry = setTimeout(() => feed({ kind: 'drifted', paths: [...paths].sort(comparePaths) }), retryMs);
+    retry = setTimeout(() => {
+      const paths = new Set([...failing].flatMap((path) => [path, ...ancestorsOf(path)]));
+      failing.clear();
+      feed({ kind: 'drifted', paths: [...paths].sort(comparePaths) });
+    }, retryMs);
     retryMs = Math.min(retryMs * 2, failedPathRetryMsMax);
   }
 
@@ -203,4 +235,15 @@ export function createPerformer(ports: PerformPorts): Performer {
       clearTimeout(retry);
     },
   };
+}
+
+/** Resolves after the time, or when the signal says so. */
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const end = (): void => resolve();
+  signal.addEventListener('abort', end);
+  await promise;
+  signal.removeEventListener('abort', end);
+  clearTimeout(timer);
 }
