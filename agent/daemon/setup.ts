@@ -4,8 +4,8 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { constants, existsSync } from 'node:fs';
+import { access, lstat, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
 import { admit } from '../core/admission.ts';
@@ -276,18 +276,38 @@ function resultOf(
   };
 }
 
-/** @throws {P2psyncError} usage, io. */
+/** @throws {P2psyncError} not-found, conflict, permission, io. */
 async function checkDirectory(directory: string): Promise<void> {
   try {
-    if ((await stat(directory)).isDirectory()) return;
+    const found = await stat(directory);
+    if (!found.isDirectory())
+      throw new P2psyncError('conflict', `${directory} is not a directory: a share is a directory tree`);
+    await access(directory, constants.W_OK | constants.X_OK);
+    await checkOwnDirectory(join(directory, agentDirectory));
   } catch (error) {
+    if (error instanceof P2psyncError) throw error;
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') {
       throw new P2psyncError('not-found', `${directory} is not there: make it first (mkdir -p ${directory})`);
     }
+    if (code === 'EACCES' || code === 'EROFS') {
+      throw new P2psyncError(
+        'permission',
+        `${directory} cannot be written by this user: ${messageOf(error)}`,
+      );
+    }
     throw new P2psyncError('io', `cannot look at ${directory}: ${messageOf(error)}`, {}, { cause: error });
   }
-  throw new P2psyncError('conflict', `${directory} is not a directory: a share is a directory tree`);
+}
+
+/** What the agent keeps in a share is a directory, and nowhere else. */
+async function checkOwnDirectory(own: string): Promise<void> {
+  const found = await lstat(own).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') return null;
+    throw error;
+  });
+  if (found === null || found.isDirectory()) return;
+  throw new P2psyncError('conflict', `${own} is no directory, and the agent needs it: move it away`);
 }
 
 async function isEmpty(directory: string): Promise<boolean> {
