@@ -21,7 +21,8 @@ export type BlockReader = {
 
 /** Keeps the last file open: neighbouring blocks mostly come from one. */
 export function createBlockReader(confined: Confined): BlockReader {
-  const buffer = new Uint8Array(blockBytesMax);
+  // Grows to the largest block asked for: most readers only see small ones.
+  let buffer: Bytes = new Uint8Array(0);
   let openPath = '';
   let openFile = -1;
 
@@ -51,6 +52,7 @@ export function createBlockReader(confined: Confined): BlockReader {
     close,
     read(digest, length, sources) {
       if (length > blockBytesMax) return null;
+      if (buffer.byteLength < length) buffer = new Uint8Array(length);
       for (const { path, offset } of sources) {
         const file = fileAt(path);
         if (file < 0) continue;
