@@ -366,3 +366,5 @@ export const repairStalledMs = 30_000;
 export const serveBlocksAtOnce = 32;
 /** From an agent's port to the one of its blocks: agents on one machine are given neighbouring ports, which must not meet. */
 export const bulkPortStep = 1_000;
+/** Heads of which is remembered when they were heard, some 50 B each: what lag is reckoned by. */
+export const heardHeadsMax = 1024;

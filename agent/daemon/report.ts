@@ -13,6 +13,7 @@ import type {
   VersionReport,
 } from '../http/api.ts';
 import type { Host, Traffic } from '../net/host.ts';
+import type { MemberRow } from './membership.ts';
 import type { Rates } from './rates.ts';
 import type { PeerInfo, Sessions } from './session.ts';
 import type { Share } from './share-types.ts';
@@ -77,7 +78,7 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
     .map((row) => {
       const info = ports.sessions.info(row.peer);
       const statement = share.peers.of(row.key)?.signed.statement;
-      const applied = latestApplied(share, row.peer);
+      const applied = latestApplied(share, row);
       const traffic: Traffic = ports.host.traffic(row.peer) ?? { sentBytes: 0, receivedBytes: 0 };
       const rates = ports.rates.of(row.peer);
       return {
@@ -113,11 +114,10 @@ function isSilent(share: Share, peer: PeerId, info: PeerInfo | undefined): boole
   return seen === null || Date.now() - seen > headStaleMs;
 }
 
-function latestApplied(share: Share, peer: PeerId): VersionReport | null {
+function latestApplied(share: Share, { peer, key }: MemberRow): VersionReport | null {
   const version = share.peers.appliedBy(peer);
   if (version === null) return null;
-  const row = share.membership.rows().find((one) => one.peer === peer);
-  const stated = row === undefined ? undefined : share.peers.of(row.key)?.signed.statement.applied;
+  const stated = share.peers.of(key)?.signed.statement.applied;
   const head = share.head()?.head;
   if (stated && compareVersions(stated.version, version) >= 0)
     return { ...stated.version, root: stated.root };

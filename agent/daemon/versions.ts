@@ -1,12 +1,12 @@
 /** The versions of a share that this agent has applied lately, and when heads were first heard of. */
 import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
-import { versionsKeptMax } from '../base/limits.ts';
+import { heardHeadsMax, versionsKeptMax } from '../base/limits.ts';
 import type { Counts } from '../core/entry.ts';
 import type { Head } from '../core/head.ts';
 import type { PublicKey } from '../core/keys.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 import type { ShareStore } from '../store/share-store.ts';
-import { type Applied, stateKeys } from './state.ts';
+import { type Applied, readHead, stateKeys } from './state.ts';
 
 export type KeptVersion = Applied & {
   /** When it was first signed, ms since 1970. */
@@ -28,25 +28,40 @@ export type Versions = {
 export function openVersions(store: ShareStore): Versions {
   // Changes while running.
   let recent = readVersions(store);
-  let heads: { readonly version: Version; readonly atMs: number }[] = [];
+  let heads = firstHeads(store);
 
   return {
     recent: () => recent,
     applied({ version, root, timeMs, writer, counts }) {
-      const others = recent.filter((kept) => compareVersions(kept.version, version) !== 0);
-      recent = [{ version, root, timeMs, writer, counts }, ...others].slice(0, versionsKeptMax);
+      const known = recent.find((kept) => compareVersions(kept.version, version) === 0);
+      const others = recent.filter((kept) => kept !== known);
+      // A head that was signed again has a later time.
+      const signedMs = Math.min(timeMs, known?.timeMs ?? timeMs);
+      const kept = { version, root, timeMs: signedMs, writer, counts };
+      recent = [kept, ...others].slice(0, versionsKeptMax);
       return [stateKeys.versions, utf8(JSON.stringify(recent))];
     },
     heard(version) {
       const last = heads.at(-1);
       if (last !== undefined && compareVersions(version, last.version) <= 0) return;
-      heads = [...heads, { version, atMs: Date.now() }].slice(-versionsKeptMax);
+      heads.push({ version, atMs: Date.now() });
+      // Every other one is left out: the oldest stay known, and lag is told to within one of those that are left.
+      if (heads.length > heardHeadsMax)
+        heads = heads.filter((_, at) => at % 2 === 0 || at === heads.length - 1);
     },
     lagSeconds(version) {
       const first = heads.find((head) => version === null || compareVersions(head.version, version) > 0);
       return first === undefined ? 0 : Math.max(0, (Date.now() - first.atMs) / 1000);
     },
   };
+}
+
+type Heard = { readonly version: Version; readonly atMs: number };
+
+/** What was heard before a restart was heard when it was signed, at the latest. */
+function firstHeads(store: ShareStore): Heard[] {
+  const head = readHead(store)?.head;
+  return head === undefined ? [] : [{ version: head.version, atMs: Math.min(head.timeMs, Date.now()) }];
 }
 
 function readVersions(store: ShareStore): readonly KeptVersion[] {

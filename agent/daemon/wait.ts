@@ -58,15 +58,15 @@ function nextChange(
 function resolveTarget(share: Share, named: string | undefined): Target | null {
   const head = share.head()?.head;
   if (named === undefined) return head === undefined ? null : head;
+  const known = [...(head === undefined ? [] : [head]), ...share.versions.recent()].find(
+    ({ root }) => named.length >= 8 && root.startsWith(named.toLowerCase()),
+  );
+  if (known !== undefined) return known;
   const match = /^(?:(\d{1,15})\.)?(\d{1,15})$/.exec(named);
   if (match !== null) {
     const epoch = match[1] === undefined ? (head?.version.epoch ?? 1) : Number(match[1]);
     return { version: { epoch, sequence: Number(match[2]) }, root: null };
   }
-  const known = [...(head === undefined ? [] : [head]), ...share.versions.recent()].find(
-    ({ root }) => named.length >= 8 && root.startsWith(named.toLowerCase()),
-  );
-  if (known !== undefined) return known;
   throw new P2psyncError(
     'not-found',
     `${named} is no version of share ${share.record.name}: say EPOCH.SEQUENCE, a sequence, or at least 8 digits of a root`,
