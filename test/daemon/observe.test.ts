@@ -100,7 +100,16 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
   }
 
   const bench: Bench = {
-    ...{ root, store, observer, hints: handlers, notebook, changes, watched, skipped, failures, gone },
+    root,
+    store,
+    observer,
+    hints: handlers,
+    notebook,
+    changes,
+    watched,
+    skipped,
+    failures,
+    gone,
     fail: null,
     scans: () => scans,
     until,

@@ -56,8 +56,16 @@ function headOf(sequence: number, timeMs: number, of: Digest = root) {
 function statement(more: Partial<Statement>): Statement {
   const { publicKey: member } = keyPair;
   return {
-    ...{ share, member, name: 'ana', agentVersion: '1', applied: null, state: 'in-sync' as const },
-    ...{ progressPermille: 1000, addresses: [], timeMs: 1, ...more },
+    share,
+    member,
+    name: 'ana',
+    agentVersion: '1',
+    applied: null,
+    state: 'in-sync',
+    progressPermille: 1000,
+    addresses: [],
+    timeMs: 1,
+    ...more,
   };
 }
 
@@ -251,7 +259,8 @@ test('a change is said at once, the next when everybody has had time, progress o
     assert.is(said.length, 1);
     mock.timers.tick(statementIntervalMs);
     assert.equal(said.slice(1), ['in-sync 1000']);
-    assert.ok(speaker.latest().statement.timeMs < speaker.latest().statement.timeMs);
+    const [first, second] = [speaker.latest(), speaker.latest()];
+    assert.ok(first.statement.timeMs < second.statement.timeMs);
     speaker.stop();
     now = { state: 'error' };
     speaker.changed();
