@@ -3,7 +3,7 @@
  */
 
 import type { Entry, Owner } from '../core/entry.ts';
-import type { DiskStat } from '../core/stat.ts';
+import { type DiskStat, mtimeUsOf } from '../core/stat.ts';
 import type { Confined } from './confined.ts';
 import type { OwnerPolicy, Owners } from './owner.ts';
 import { hasErrorCode } from './system-errors.ts';
@@ -60,7 +60,8 @@ export function applyMetadata(confined: Confined, path: string, metadata: Metada
     if (!owned.group && current.kind === 'file') mode &= ~0o2000;
     if (mode !== current.mode || owned.changed) confined.chmod(path, mode);
   }
-  if (mtime !== null) confined.setTime(path, mtime);
+  // Setting a time that is right already would cut its nanoseconds, and tell every watcher of a change.
+  if (mtime !== null && mtime !== timeText(mtimeUsOf(current))) confined.setTime(path, mtime);
 }
 
 /** Somebody who is not root cannot give files away: then the owner stays, as with rsync. */
