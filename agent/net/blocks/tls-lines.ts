@@ -133,8 +133,9 @@ export function createLines(options: LinesOptions): Lines {
     for (let frame = entry.queue.shift(); frame !== undefined; frame = entry.queue.shift()) {
       if (frame.kind === 'end') return finish(entry, frame.reason, frame.error);
       try {
-        const handled = entry.handlers.frame(frame);
+        // Before it is handed over: who gets a block may give its memory away.
         handledBytes += costOf(frame);
+        const handled = entry.handlers.frame(frame);
         if (handled !== undefined) await handled;
       } catch (error) {
         if (!(error instanceof P2psyncError)) throw error;
