@@ -35,6 +35,9 @@ function tell(message: AreaMessage): void {
   process.send?.(message);
 }
 
+// What tests have started is ended by their own listeners of `exit`.
+process.once('SIGTERM', () => process.exit(1));
+
 for (const [index, file] of files.entries()) {
   const startedMs = performance.now();
   tell({ kind: 'test', file, title: 'loading' });

@@ -7,7 +7,7 @@
  *   npm test -- --only store         one area, or files whose path below test/ starts so; may be given several times
  *   npm test -- --jobs 1 --verbose   one at a time, with what the tests print
  */
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -23,6 +23,17 @@ const heavyAreas = new Set(['e2e', 'sim', 'conformance']);
 const jobTimeoutMs = 600_000;
 /** A process that has said its last result and does not end by itself in this time has left something open, ms. */
 const endTimeoutMs = 15_000;
+/** A job that was told to end has this long to end what it started, ms. */
+const killTimeoutMs = 5_000;
+
+/** Jobs that run: whoever breaks the run off ends them, too. */
+const children = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    for (const child of children) child.kill('SIGTERM');
+    process.exit(1);
+  });
+}
 
 type Job = { readonly name: string; readonly files: readonly string[]; readonly alone: boolean };
 
@@ -65,10 +76,12 @@ function runJob(job: Job): Promise<Outcome> {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
     });
+    children.add(child);
     const endWith = (timeoutMs: number, what: () => string): NodeJS.Timeout =>
       setTimeout(() => {
         fail(what());
-        child.kill('SIGKILL');
+        child.kill('SIGTERM');
+        setTimeout(() => child.kill('SIGKILL'), killTimeoutMs).unref();
       }, timeoutMs);
     let timer = endWith(jobTimeoutMs, () => `not done after ${jobTimeoutMs / 1000} s, in ${current}`);
     child.stdout?.on('data', (chunk: Buffer) => output.push(chunk.toString()));
@@ -97,6 +110,7 @@ function runJob(job: Job): Promise<Outcome> {
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
+      children.delete(child);
       if (!last && outcome.failed === 0) fail(`ended early (${signal ?? `code ${code}`}), in ${current}`);
       else if (last && code !== 0 && signal === null) fail(`ended with code ${code} after its tests`);
       console.log(lines.join('\n'));

@@ -46,12 +46,20 @@ export async function mustRun(args: readonly string[], options: RunOptions = {})
   return stdout;
 }
 
+/** Those that run; they do not outlive the tests, also where a run is broken off. */
+const agents = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of agents) child.kill('SIGKILL');
+});
+
 /** An agent in the foreground; its log goes to `log`, line by line. */
 export function startAgentProcess(home: string, log: string[]): ChildProcess {
   const child = spawn(launcher, ['run', '--home', home, '--no-color'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
+  agents.add(child);
+  child.once('exit', () => agents.delete(child));
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
     stream.on('data', (chunk: string) => log.push(chunk));
