@@ -51,6 +51,15 @@ export function createApi(ports: ApiPorts): AgentApi {
     shares.map((share) => ({ share: share.record.name, state: share.state() }));
   const uptimeSeconds = (): number => Math.round((Date.now() - agent.startedMs) / 1000);
 
+  /** Our own first, then one of each connected member: a newcomer finds its way though we are down. */
+  function addressesToDial(share: Share): readonly string[] {
+    const own = agent.host.addresses();
+    const others = share.membership.rows().flatMap(({ peer }) => {
+      return agent.sessions.info(peer)?.addresses.slice(0, 1) ?? [];
+    });
+    return [...new Set([...own.slice(0, 2), ...others, ...own.slice(2)])];
+  }
+
   /** Starts what was just set up on disk. */
   async function adopt(result: SetupResult): Promise<SetupResult> {
     config = await readConfig(home);
@@ -104,7 +113,8 @@ export function createApi(ports: ApiPorts): AgentApi {
 
     init: async (request) => adopt(await initShare({ ...request, home })),
     async invite(request) {
-      return invite(home, pick(request.share).record, request, agent.host.addresses());
+      const share = pick(request.share);
+      return invite(home, share.record, request, addressesToDial(share));
     },
     join: async (request) => adopt(await joinShare({ ...request, home })),
     async pause({ share }) {

@@ -103,7 +103,8 @@ export function openMembership(options: MembershipOptions): Membership {
 
   /** The roster with those who wait for it: what uses and names are judged by. */
   function combine(): Roster {
-    const origin = { share, epoch: 0, writer: self.publicKey, timeMs: 0 };
+    // Nobody is known to write: the authority is no member.
+    const origin = { share, epoch: 0, writer: authority, timeMs: 0 };
     let all = roster?.roster ?? emptyRoster(origin);
     for (const certificate of [options.certificate, ...waiting.values()]) {
       const outcome = admit(all, certificate, Date.now(), []);

@@ -62,6 +62,18 @@ test('a replica admits a newcomer while the writer is away, and tells it when it
   });
 });
 
+test('one who knows nobody yet has the role of its invitation', async () => {
+  await withMesh(async (mesh) => {
+    await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    assert.is(ana.membership.roleOf(ana.keyPair.publicKey), 'replica');
+    assert.equal(
+      ana.membership.rows().map((row) => row.role),
+      ['replica'],
+    );
+  });
+});
+
 test('newcomers are passed on to members that are not their neighbours', async () => {
   await withMesh(async (mesh) => {
     const writer = await mesh.add('writer');
