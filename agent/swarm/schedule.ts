@@ -3,7 +3,7 @@
  * socket or a clock. Random among the rarest few, runs of neighbouring blocks, few requests at a time, and hedging
  * at the end, after the swarm models of Mundinger, Weber and Weiss (arXiv cs/0606110) and Kraken's piece requests.
  */
-import { MIB, requestsInFlightMax, requestsInFlightMin } from '../base/limits.ts';
+import { MIB, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { Effect, Library } from './events.ts';
@@ -227,7 +227,8 @@ export function createSchedule(options: {
       const want = wants.get(request.plane, digest);
       let effects: readonly Effect[] = [];
       if (want !== undefined) {
-        if (neighbour !== undefined && picker.claims(neighbour, want)) {
+        // It shows in the strikes but alone puts nobody aside: a busy writer's files change while they are asked for.
+        if (neighbour !== undefined && picker.claims(neighbour, want) && neighbour.strikes < strikesMax - 1) {
           effects = neighbours.strike({ peer, strikes: 1, reason: 'lacks what it announced', nowMs });
         }
         wants.refuse(peer, want);

@@ -111,6 +111,17 @@ test('what one neighbour lacks is asked of another, and a false claim counts', (
   assert.equal(lines(schedule.fill(2)), [`request ${peer === ana ? 'bo' : 'ana'} block 1`]);
 });
 
+test('a busy writer that lacks what it had a moment ago is not put aside', () => {
+  const { schedule, neighbours } = setup({ complete: [ana], wants: 8 });
+  const asked = requestsOf(schedule.fill(0));
+  for (const { request } of asked) {
+    for (const digest of request.digests) schedule.missing({ peer: ana, id: request.id, digest }, 1);
+  }
+  const writer = neighbours.get(ana);
+  assert.ok(writer !== undefined && writer.strikes > 0);
+  assert.not.ok(neighbours.isAside(writer, 2));
+});
+
 test('wrong bytes put a neighbour aside until its strikes decay', () => {
   const { schedule, neighbours } = setup({ complete: [ana], wants: 1 });
   const [asked] = requestsOf(schedule.fill(0));
