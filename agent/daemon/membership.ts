@@ -116,6 +116,13 @@ export function openMembership(options: MembershipOptions): Membership {
   const writes = (): boolean => grant?.grant.writer === self.publicKey;
   const writer = (): PublicKey | undefined => grant?.grant.writer ?? roster?.roster.writer;
 
+  /** Who writes is not known before a grant or a roster came: until then a certificate's word holds. */
+  function currentRole(key: PublicKey): Role | undefined {
+    const writing = writer();
+    if (writing === undefined) return memberOf(effective, key)?.certificate.certificate.role;
+    return roleOf(effective, key, writing);
+  }
+
   async function storeRoster(next: SignedRoster): Promise<void> {
     roster = next;
     waiting = new Map(
@@ -162,14 +169,14 @@ export function openMembership(options: MembershipOptions): Membership {
     roster: () => roster,
     isMember: (key) => isMember(effective, key),
     isRevoked: (key) => isRevoked(effective, key),
-    roleOf: (key) => roleOf(effective, key, writer()),
+    roleOf: currentRole,
     certificateOf: (key) => memberOf(effective, key)?.certificate,
     rows() {
       const named = roster?.roster;
       const rows = effective.members.map((member): MemberRow => {
         const { member: key, name, role } = member.certificate.certificate;
         const inRoster = named === undefined ? undefined : memberOf(named, key);
-        const current = roleOf(effective, key, writer()) ?? role;
+        const current = currentRole(key) ?? role;
         return {
           key,
           peer: peerIdOf(key),
