@@ -93,8 +93,14 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   const requestIds = createRequestIds();
   const rates = createRates();
   const book = createAddressBook();
-  /** The host may have guests before there is a dialer. */
   const late: { dialer: Dialer | null } = { dialer: null };
+  /** The host may have guests before there are shares to greet them with: what they do waits. null: it waits no more. */
+  let waiting: (() => void)[] | null = [];
+
+  function whenReady(work: () => void): void {
+    if (waiting === null) work();
+    else waiting.push(work);
+  }
 
   const sessions = createSessions({
     host: () => host,
@@ -127,17 +133,19 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         if (!isMember && memberships.some((membership) => membership.isRevoked(key))) return false;
         return direction === 'outbound' || !isMember || late.dialer?.accepts(peer) !== false;
       },
-      connected(connected) {
-        late.dialer?.connected(connected);
-        sessions.connected(connected);
-      },
-      disconnected(peer, reason) {
-        log.info({ peer, reason }, 'disconnected');
-        late.dialer?.disconnected(peer);
-        sessions.disconnected(peer);
-        requestIds.closeAll(peer);
-      },
-      control: (peer, frame) => sessions.control(peer, frame),
+      connected: (connected) =>
+        whenReady(() => {
+          late.dialer?.connected(connected);
+          sessions.connected(connected);
+        }),
+      disconnected: (peer, reason) =>
+        whenReady(() => {
+          log.info({ peer, reason }, 'disconnected');
+          late.dialer?.disconnected(peer);
+          sessions.disconnected(peer);
+          requestIds.closeAll(peer);
+        }),
+      control: (peer, frame) => whenReady(() => sessions.control(peer, frame)),
       blockRequest: (peer, request) => shares.get(request.share)?.blockRequest(peer, request),
       blockAnswer(peer, answer) {
         const request = requestIds.find(peer, answer.id);
@@ -150,10 +158,11 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         for (const share of shares.values()) share.requestsLost(peer);
       },
       note: (text, fields) => log.info(fields, text),
-      discovered: (peer, addresses) => {
-        book.learn(peer, addresses);
-        nameMembers();
-      },
+      discovered: (peer, addresses) =>
+        whenReady(() => {
+          book.learn(peer, addresses);
+          nameMembers();
+        }),
     },
   );
   closers.defer(() => host.close());
@@ -248,6 +257,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   });
   late.dialer = dialer;
   nameMembers();
+  for (const work of waiting) work();
+  waiting = null;
   const sampling = setInterval(() => {
     const peers = [...shares.values()].flatMap((share) => share.membership.rows().map((row) => row.peer));
     const traffic = [...new Set(peers)].flatMap((peer) => {
