@@ -1,4 +1,5 @@
 /** Who is asked and served over TLS, on connections that are made up. */
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { P2psyncError } from '../../agent/base/errors.ts';
@@ -99,8 +100,7 @@ function askingUp() {
 async function servingUp() {
   const rig = setUp();
   rig.tls.setup(ana, { kind: 'bulkWanted' });
-  await null;
-  await null;
+  await setImmediate();
   const line = lineOf(rig.lines, 0);
   line.handlers.opened();
   return { ...rig, line };
@@ -170,8 +170,7 @@ test('an offer has a fresh key each time, and a new one takes the old one back',
   const { tls, lines, offers } = setUp();
   tls.setup(ana, { kind: 'bulkWanted' });
   tls.setup(ana, { kind: 'bulkWanted' });
-  await null;
-  await null;
+  await setImmediate();
   const [first, second] = [lineOf(lines, 0), lineOf(lines, 1)];
   assert.equal([first.closed, second.closed], [true, false]);
   assert.not.equal(first.psk, second.psk);
@@ -218,8 +217,7 @@ test('a peer that comes anew replaces what it had, and one that is lost has noth
   const { tls, log, lines, line } = await servingUp();
   void line.handlers.frame({ kind: 'request', request: request(1) });
   tls.setup(ana, { kind: 'bulkWanted' });
-  await null;
-  await null;
+  await setImmediate();
   const newer = lineOf(lines, 1);
   assert.not(line.closed, 'the old one serves until the new one is there');
   newer.handlers.opened();

@@ -1,6 +1,6 @@
 /**
  * When and how blocks are compressed on a connection: a meter of its speed, a cheap look at the block, zstd level 1.
- * Pure but for the work; measured in docs/decisions/0002-bulk-plane.md.
+ * Pure but for the work; measured in docs/decisions/0010-bulk-plane.md.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { Bytes } from '../../base/bytes.ts';
