@@ -131,8 +131,12 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   return {
     joined(peer) {
       table.set(peer, {
-        ...{ applied: undefined, head: undefined, statusMs: Number.NEGATIVE_INFINITY },
-        ...{ told: logStart, pagesOf: null, pushAtMs: Number.POSITIVE_INFINITY },
+        applied: undefined,
+        head: undefined,
+        statusMs: Number.NEGATIVE_INFINITY,
+        told: logStart,
+        pagesOf: null,
+        pushAtMs: Number.POSITIVE_INFINITY,
       });
       if (log.length > 0) haveAtMs = Number.NEGATIVE_INFINITY;
       isTouched = true;

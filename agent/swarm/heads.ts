@@ -76,8 +76,12 @@ function evidence(left: SignedHead, right: SignedHead, version: Version): Effect
     fields: {
       code: 'equivocation',
       version: formatVersion(version),
-      ...{ rootA: left.head.root, bodyA: toHex(left.body), signatureA: toHex(left.signature) },
-      ...{ rootB: right.head.root, bodyB: toHex(right.body), signatureB: toHex(right.signature) },
+      rootA: left.head.root,
+      bodyA: toHex(left.body),
+      signatureA: toHex(left.signature),
+      rootB: right.head.root,
+      bodyB: toHex(right.body),
+      signatureB: toHex(right.signature),
     },
   };
 }

@@ -7,7 +7,7 @@ import type { Digest } from '../core/digest.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
 import type { Requests } from './requests.ts';
-import type { Plane, Want, Wants } from './wants.ts';
+import type { Want, Wants } from './wants.ts';
 
 /** The tree that is sought, and the version that is applied here. */
 export type Aim = {
@@ -194,11 +194,7 @@ export function createPicker(options: {
     },
     runBytesMax,
     eligible(nowMs) {
-      const list = [...neighbours.all()].filter(
-        (each) => isAskable(each, nowMs) && !neighbours.isAside(each, nowMs),
-      );
-      shuffle(list, random);
-      return list.sort((left, right) => left.inFlight - right.inFlight);
+      return askable(nowMs).sort((left, right) => left.inFlight - right.inFlight);
     },
     pick,
     claims,

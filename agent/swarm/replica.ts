@@ -8,7 +8,7 @@ import { wholeFileBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
-import { compareVersions, formatVersion, type Version } from '../core/version.ts';
+import { compareVersions, type Version } from '../core/version.ts';
 import { createAnnounce, type Situation } from './announce.ts';
 import type { Effect, Event, Library, Progress } from './events.ts';
 import { createHeads } from './heads.ts';
@@ -57,8 +57,18 @@ export function createReplica(options: ReplicaOptions): Replica {
   const announce = createAnnounce({ neighbours, random });
   const schedule = createSchedule({ neighbours, library, random });
   const reconcile = createReconcile({
-    ...{ applied: options.applied, library, schedule },
-    found: (digest) => announce.stored({ digest, holders: [], delayMs: 0 }, lastMs),
+    applied: options.applied,
+    library,
+    schedule,
+    found: (digest) =>
+      announce.stored(
+        {
+          digest,
+          holders: [],
+          delayMs: 0,
+        },
+        lastMs,
+      ),
   });
   const serve = createServe();
   const reveal = createReveal({ neighbours, random });

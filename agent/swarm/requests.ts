@@ -99,7 +99,11 @@ export function createRequests(): Requests {
       assert(digests.length > 0, 'a request asks for something');
       lastId += 1;
       const request: InFlight = {
-        ...{ id: lastId, peer: neighbour.peer, plane, bytes, sentMs: nowMs },
+        id: lastId,
+        peer: neighbour.peer,
+        plane,
+        bytes,
+        sentMs: nowMs,
         left: new Set(digests),
         deadlineMs: nowMs + patienceMs(neighbour, bytes),
         late: false,

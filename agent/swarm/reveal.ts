@@ -142,7 +142,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
   /** Nobody announced these in time: one more neighbour each. */
   function release(waitMs: number, nowMs: number): readonly Effect[] {
     const effects: Effect[] = [];
-    for (const unit of [...shown]) {
+    for (const unit of Array.from(shown)) {
       if (nowMs < unit.shownMs + waitMs) continue;
       const isEnough = unit.shownTo.length >= showsMax;
       const peer = isEnough ? undefined : idlest(Number.POSITIVE_INFINITY, unit.shownTo);

@@ -128,7 +128,7 @@ export function createSchedule(options: {
 
   function expire(nowMs: number): readonly Effect[] {
     const effects: Effect[] = [];
-    for (const request of [...requests.all()]) {
+    for (const request of Array.from(requests.all())) {
       if (request.deadlineMs > nowMs) continue;
       const { peer, id } = request;
       if (request.late) {
@@ -203,7 +203,7 @@ export function createSchedule(options: {
           requests.end(request, neighbour);
         }
       }
-      for (const other of [...requests.asking(plane, digest)]) {
+      for (const other of Array.from(requests.asking(plane, digest))) {
         requests.answered(other, digest, nowMs, neighbours.get(other.peer));
         if (other.left.size > 0) continue;
         requests.end(other, neighbours.get(other.peer));
@@ -292,7 +292,7 @@ export function createSchedule(options: {
       if (wants.openCount() === 0 || requests.count() > 0) stuckSinceMs = nowMs;
       else if (nowMs >= stuckSinceMs + lastResortMs) effects.push(...unstick(nowMs));
       if (wants.openCount() === 0) {
-        for (const request of [...requests.all()]) {
+        for (const request of Array.from(requests.all())) {
           if (request.hedged || nowMs < request.sentMs + requests.hedgeAfterMs(request.plane)) continue;
           effects.push(...hedge(request, nowMs));
         }

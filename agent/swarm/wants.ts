@@ -98,7 +98,11 @@ export function createWants(): Wants {
       const known = wants[plane].get(digest);
       if (known !== undefined) return known;
       const want: Want = {
-        ...{ digest, plane, bytes: expected, file, lost },
+        digest,
+        plane,
+        bytes: expected,
+        file,
+        lost,
         holders: holders.get(digest)?.length ?? 0,
         refusals: null,
         place: -1,

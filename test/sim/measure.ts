@@ -47,7 +47,9 @@ export function measureSpread({
   const duplicateBytes = swarm.agents.reduce((sum, agent) => sum + agent.duplicateBytes(), 0);
   const dueBytes = newBytes * (nodes - 1);
   return {
-    ...{ nodes, seed, bytes: newBytes },
+    nodes,
+    seed,
+    bytes: newBytes,
     time: elapsedMs / (newBytes / bytesPerMs),
     writerCopies: copies[0] ?? 0,
     busiestCopies: Math.max(0, ...copies.slice(1)),

@@ -257,7 +257,11 @@ export const scenarios: readonly Scenario[] = [
       const plan = createRandom(seed ^ 0x5eed);
       const faults = ['none', 'none', 'none', 'wrong-bytes', 'none', 'silent', 'boastful'] as const;
       const swarm = started({
-        ...{ seed, nodes, gossipLoss: 0.3, jitter: 20, latencyMs: 1 + plan.below(20) },
+        seed,
+        nodes,
+        gossipLoss: 0.3,
+        jitter: 20,
+        latencyMs: 1 + plan.below(20),
         faultOf: (index) => (index < 3 ? 'none' : (faults[index % faults.length] ?? 'none')),
         slownessOf: (index) => (index % 5 === 4 ? 8 : 1),
       });

@@ -64,7 +64,12 @@ export function createSwarm(options: SwarmOptions): Swarm {
     const rate = bytesPerMs / (options.slownessOf?.(index) ?? 1);
     network.addNode(peer, { upBytesPerMs: rate, downBytesPerMs: rate });
     const agent = createAgent({
-      ...{ peer, clock, network, share, writer: index === 0, fault: options.faultOf?.(index) ?? 'none' },
+      peer,
+      clock,
+      network,
+      share,
+      writer: index === 0,
+      fault: options.faultOf?.(index) ?? 'none',
       random: random.fork(),
       agentOf: (other) => byPeer.get(other),
       gossipTo: (from) =>

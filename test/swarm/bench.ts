@@ -43,8 +43,16 @@ export function createBench(options: BenchOptions = {}): Bench {
   const blocks = new Set<Digest>(options.at?.newBlocks);
   const head = options.at?.message.head ?? null;
   const replica = createReplica({
-    ...{ self: 'self' as PeerId, writer: false, random: random.next },
-    applied: head === null ? null : { version: head.head.version, root: head.head.root },
+    self: 'self' as PeerId,
+    writer: false,
+    random: random.next,
+    applied:
+      head === null
+        ? null
+        : {
+            version: head.head.version,
+            root: head.head.root,
+          },
     head,
     library: {
       page: (digest) => (pages.has(digest) ? share.page(digest) : undefined),

@@ -19,14 +19,12 @@ function walkAll(
   const seen: Seen = { pages: [], blocks: [], steps: 0 };
   const asked: Missing[] = [];
   const walk = createWalk({
-    ...{
-      from,
-      to,
-      also: [],
-      isLost: () => false,
-      isBlockHere: (digest) => have.has(digest),
-      isFull: () => false,
-    },
+    from,
+    to,
+    also: [],
+    isLost: () => false,
+    isBlockHere: (digest) => have.has(digest),
+    isFull: () => false,
     pages: (digest) => (have.has(digest) ? share.page(digest) : undefined),
     missing: (missing) => asked.push(missing),
     assemble: () => {},
@@ -83,7 +81,11 @@ test('waits where enough is wanted, and goes on when there is room', () => {
   const wanted: Digest[] = [];
   let isFull = false;
   const walk = createWalk({
-    ...{ from: null, to: message.head.head.root, also: [], isLost: () => false, isBlockHere: () => false },
+    from: null,
+    to: message.head.head.root,
+    also: [],
+    isLost: () => false,
+    isBlockHere: () => false,
     pages: (digest) => (have.has(digest) ? share.page(digest) : undefined),
     missing: ({ digest }) => {
       wanted.push(digest);
