@@ -60,7 +60,7 @@ ignore = ["*.tmp", ".git/"]
 owner = "www-data:www-data"
 perms = false
 times = false
-apply = "stream"
+apply = "staged"
 local_changes = "alert"
 max_delete = "12.5%"
 on_applied = []
@@ -120,7 +120,7 @@ const refusals: readonly (readonly [string, string])[] = [
   [`${share}[share.keep]\ndays = "7"\n`, 'c.toml:5: share.keep.days must be a number'],
   [`${share}${share}`, 'c.toml:5: share.name: there is another share named a'],
   ['[[share]]\nname = "a"\npath = "data"\n', 'c.toml:3: share.path: "data" is not an absolute path'],
-  [`${share}apply = "release"\n`, 'c.toml:4: not supported yet: share.apply = "release"'],
+  [`${share}apply = "release"\n`, 'c.toml:4: not supported yet: share.apply other than "staged"'],
   ['[ready]\nagent_check = "127.0.0.1:8875"\n', 'c.toml:2: not supported yet: ready.agent_check'],
 ];
 

@@ -29,7 +29,9 @@ test('every file can be read in one sitting', () => {
 
 test('nothing is left for later, skipped or singled out', () => {
   // Put together here, so that this file does not find itself.
-  const words = ['TO' + 'DO', 'FIX' + 'ME', 'HA' + 'CK'].map((word) => new RegExp(String.raw`\b${word}\b`));
+  const words = ['TO' + 'DO', 'FIX' + 'ME', 'HA' + 'CK'].map(
+    (word) => new RegExp(`(^|[^A-Za-z0-9_])${word}($|[^A-Za-z0-9_])`, 'm'),
+  );
   const marks = ['@ts-' + 'ignore', '@ts-' + 'nocheck'];
   const testMarks = [/(test|[a-z]*[sS]uite)\.(skip|only)\(/];
   const wrong = everything.flatMap(({ path, text }) => [
