@@ -62,7 +62,6 @@ export function createPerformer(ports: PerformPorts): Performer {
   let retry: NodeJS.Timeout | undefined;
   let retryMs = failedPathRetryMs;
   let storing = 0;
-  let headDurable: Promise<void> = Promise.resolve();
   let newest: HeadMessage | null = null;
   const failing = new Set<SharePath>();
 
@@ -101,11 +100,7 @@ export function createPerformer(ports: PerformPorts): Performer {
     const pages = inline ? await takeInline(message) : null;
     // An older head never comes after a newer one.
     if (newest !== message) return;
-    await store.write({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
-    // It outlives the process now, and a power cut before anything is said to be applied: the disk works meanwhile.
-    headDurable = store
-      .writeDurably({})
-      .catch((error: unknown) => log.error({ err: error }, 'making a head durable failed'));
+    await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
     feed({ kind: 'headStored', version: head.version, inlineApplied: pages !== null });
     ports.onChange();
   }
@@ -140,7 +135,6 @@ export function createPerformer(ports: PerformPorts): Performer {
         log.error({ err: error }, 'applying a version failed');
         return { kind: 'failed', code: 'io', message: messageOf(error) } as const;
       });
-    await headDurable;
     switch (outcome.kind) {
       case 'applied':
         ports.faults.setShare('apply', null);
