@@ -368,3 +368,5 @@ export const serveBlocksAtOnce = 32;
 export const bulkPortStep = 1_000;
 /** Heads of which is remembered when they were heard, some 50 B each: what lag is reckoned by. */
 export const heardHeadsMax = 1024;
+/** After a whole scan that directories' changes asked for, the next one waits this many times as long as it took. */
+export const scanRestShare = 20;

@@ -11,6 +11,7 @@ import {
   observeBatchPathsMax,
   pollUnwatchedMs,
   rescanIntervalMs,
+  scanRestShare,
 } from '../base/limits.ts';
 import {
   comparePaths,
@@ -85,6 +86,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   let unwatched: readonly DirectoryPath[] = [];
   const timers: NodeJS.Timeout[] = [];
   let auditing: NodeJS.Timeout | undefined;
+  let nextAuditMs = 0;
 
   function mark(hints: readonly Dirty[]): void {
     for (const { directory, names } of hints) {
@@ -144,12 +146,14 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   async function scanAll(): Promise<void> {
     const waiting = scansWanted.splice(0);
+    const startedMs = nowMs();
     dirty.clear();
     arrivals.clear();
     try {
       await scanBelow(topDirectory);
       await ports.onScanned();
       await ports.onQuiet();
+      nextAuditMs = nowMs() + (nowMs() - startedMs) * scanRestShare;
       for (const one of waiting) one.resolve();
     } catch (error) {
       for (const one of waiting) one.reject(error);
@@ -245,15 +249,26 @@ export function createObserver(ports: ObserverPorts): Observer {
     return false;
   }
 
-  /** Directories that are replaced violently can lose their watch: asked for when things have calmed down. */
+  /**
+   * Directories that are replaced violently can lose their watch, and events of what happened inside meanwhile. So when
+   * things have calmed down the watches are audited and everything is looked at once more; scans take a
+   * twentieth of the time at most.
+   */
   function auditSoon(): void {
     clearTimeout(auditing);
-    auditing = setTimeout(() => {
-      watcher.audit().then(
-        (deaf) => mark(deaf.map((directory) => ({ directory, names: null }))),
-        (error: unknown) => ports.log.debug({ err: error }, 'the audit of the watches was cut short'),
-      );
-    }, auditDelayMs);
+    auditing = setTimeout(
+      () => {
+        watcher
+          .audit()
+          .catch((error: unknown) =>
+            ports.log.debug({ err: error }, 'the audit of the watches was cut short'),
+          )
+          .finally(() => {
+            if (!closing.signal.aborted) requestScan();
+          });
+      },
+      Math.max(auditDelayMs, nextAuditMs - nowMs()),
+    );
   }
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
