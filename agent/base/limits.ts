@@ -152,6 +152,10 @@ export const rescanIntervalMs = 15 * 60_000;
 export const pollUnwatchedMs = 2_000;
 /** How long a start waits for another one that looks at the same home's lock, ms: that look takes a few. */
 export const lockTakeoverMs = 2000;
+/** `wait` gives an agent that was started with it this long to take its home, ms: a start takes some 300 on a busy machine. */
+export const agentAppearsMs = 3_000;
+/** How often `wait` looks for an agent that does not listen yet, ms. */
+export const agentLookMs = 50;
 
 /** Longest user or group name, bytes: what getpwnam and directory services hand out. */
 export const accountNameBytesMax = 255;

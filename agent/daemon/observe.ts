@@ -13,6 +13,7 @@ import {
   rescanIntervalMs,
   scanRestShare,
 } from '../base/limits.ts';
+import { pause } from '../base/pause.ts';
 import {
   comparePaths,
   type DirectoryPath,
@@ -131,16 +132,12 @@ export function createObserver(ports: ObserverPorts): Observer {
   /** Until something is marked, a path may have settled, or the agent stops. */
   async function idle(atMostMs = Number.POSITIVE_INFINITY, { deaf = false } = {}): Promise<void> {
     const waitMs = Math.min(atMostMs, deaf ? Number.POSITIVE_INFINITY : settle.wakeMs - nowMs());
-    await new Promise<void>((resolve) => {
-      const timer =
-        waitMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(resolve, Math.max(0, waitMs));
-      wake = (cause) => {
-        if (deaf && cause !== 'close') return;
-        clearTimeout(timer);
-        resolve();
-      };
-      if (closing.signal.aborted) wake('close');
-    });
+    const woken = new AbortController();
+    wake = (cause) => {
+      if (!deaf || cause === 'close') woken.abort();
+    };
+    if (closing.signal.aborted) wake('close');
+    await pause(waitMs, woken.signal);
     wake = undefined;
   }
 

@@ -4,6 +4,7 @@ import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { applyRetryMs, failedPathRetryMs, failedPathRetryMsMax } from '../base/limits.ts';
+import { pause } from '../base/pause.ts';
 import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { Change } from '../core/entry.ts';
@@ -84,7 +85,7 @@ export function createPerformer(ports: PerformPorts): Performer {
         ports.faults.setShare('store', { code, message: `a head cannot be stored: ${messageOf(error)}` });
         log.error({ err: error }, 'storing a head failed; it is tried again');
         ports.onChange();
-        await rest(applyRetryMs, ports.signal);
+        await pause(applyRetryMs, ports.signal);
       }
     }
   }
@@ -235,15 +236,4 @@ export function createPerformer(ports: PerformPorts): Performer {
       clearTimeout(retry);
     },
   };
-}
-
-/** Resolves after the time, or when the signal says so. */
-async function rest(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const end = (): void => resolve();
-  signal.addEventListener('abort', end);
-  await promise;
-  signal.removeEventListener('abort', end);
-  clearTimeout(timer);
 }

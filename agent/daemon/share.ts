@@ -2,8 +2,6 @@
  * One share of a running agent: joins the machine of `swarm/`, the disk, the store and the network. Owns the
  * order in which they start, the queue of the machine's events and the share's state.
  */
-
-import { setTimeout } from 'node:timers/promises';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import {
   headRefreshMs,
@@ -12,6 +10,7 @@ import {
   repairLookMs,
   repairStalledMs,
 } from '../base/limits.ts';
+import { pause } from '../base/pause.ts';
 import type { SignedHead } from '../core/head.ts';
 import { type PeerId, publicKeyOfPeer } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
@@ -330,9 +329,4 @@ export function openShare(options: ShareOptions): Share {
       await running?.disk.close();
     },
   };
-}
-
-/** Cut short by the signal. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal }).catch(() => undefined);
 }

@@ -66,6 +66,17 @@ test('status, peers and wait say where everybody is', async () => {
   });
 });
 
+test('wait may be called together with run: the agent need not listen yet', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.writer(furnish);
+    const starting = writer.start();
+    const { code, stderr } = await writer.command(['wait', '--timeout', '60s']);
+    assert.is(code, 0, stderr);
+    await starting;
+    assert.is((await writer.status()).state, 'in-sync');
+  });
+});
+
 test('wait --all returns only when the change is on the replica', async () => {
   await twoAgents(async (writer, replica) => {
     for (let round = 0; round < 5; round += 1) {

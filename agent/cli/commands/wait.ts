@@ -6,6 +6,7 @@ import type { WaitResult } from '../../http/api.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { versionOf } from '../render/status.ts';
+import { askStarting } from '../starting.ts';
 
 export async function run(invocation: Invocation): Promise<number> {
   const all = invocation.has('all');
@@ -15,15 +16,18 @@ export async function run(invocation: Invocation): Promise<number> {
   }
   const version = invocation.text('version');
   const timeout = invocation.text('timeout') ?? '60s';
-  const result = await invocation.agent.wait(
-    {
-      ...invocation.share(),
-      ...(version === undefined ? {} : { version }),
-      ...(all ? { all } : {}),
-      ...(peers === undefined ? {} : { peers }),
-      timeoutMs: invocation.parsed('timeout', parseDuration) ?? parseDuration(timeout),
-    },
-    { signal: invocation.terminal.signal },
+  const timeoutMs = invocation.parsed('timeout', parseDuration) ?? parseDuration(timeout);
+  const request = {
+    ...invocation.share(),
+    ...(version === undefined ? {} : { version }),
+    ...(all ? { all } : {}),
+    ...(peers === undefined ? {} : { peers }),
+  };
+  const { signal } = invocation.terminal;
+  const result = await askStarting(
+    invocation.home,
+    (leftMs) => invocation.agent.wait({ ...request, timeoutMs: leftMs }, { signal }),
+    { timeoutMs, signal },
   );
   await invocation.print(result);
   if (result.reached) {

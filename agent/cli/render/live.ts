@@ -1,5 +1,5 @@
 /** Redraws a few lines in place while something changes; where there is no terminal, prints each picture that differs. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from '../../base/pause.ts';
 import type { Invocation } from '../invocation.ts';
 import { shorten } from './text.ts';
 
@@ -34,7 +34,7 @@ export async function showLive(
         await terminal.write(`${last === '' ? '' : '\n'}${lines.join('\n')}\n`);
         last = lines.join('\n');
       }
-      await sleep(pictureMs, undefined, { signal }).catch(() => undefined);
+      await pause(pictureMs, signal);
     }
   } finally {
     if (terminal.outIsTerminal) await terminal.write(showCursor);
