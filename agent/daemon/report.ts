@@ -59,8 +59,10 @@ export function reportShare(share: Share, ports: ReportPorts): ShareReport {
   };
 }
 
+/** As far as is known now: one who is gone does not count, whatever it had when it went. */
 function isMemberAtHead(share: Share, peer: PeerId, ports: ReportPorts): boolean {
   if (peer === ports.host.peer) return isAtHead(share);
+  if (isGone(share, peer, ports.sessions.info(peer))) return false;
   const head = share.head();
   const applied = share.peers.appliedBy(peer);
   return head !== null && applied !== null && compareVersions(applied, head.head.version) >= 0;
@@ -90,7 +92,7 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
         connected: info !== undefined,
         direction: info?.connected.direction ?? null,
         state:
-          statement === undefined ? 'unknown' : isSilent(share, row.peer, info) ? 'offline' : statement.state,
+          statement === undefined ? 'unknown' : isGone(share, row.peer, info) ? 'offline' : statement.state,
         applied,
         lagSeconds: lagSeconds(share, applied),
         progress:
@@ -108,10 +110,8 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
 }
 
 /** In a large mesh a member need not be our neighbour to be there: its statements come by gossip. */
-function isSilent(share: Share, peer: PeerId, info: PeerInfo | undefined): boolean {
-  if (info !== undefined) return false;
-  const seen = share.peers.lastSeenMs(peer);
-  return seen === null || Date.now() - seen > headStaleMs;
+function isGone(share: Share, peer: PeerId, info: PeerInfo | undefined): boolean {
+  return info === undefined && share.peers.isSilent(peer, Date.now());
 }
 
 function latestApplied(share: Share, { peer, key }: MemberRow): VersionReport | null {

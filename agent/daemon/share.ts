@@ -257,7 +257,7 @@ export function openShare(options: ShareOptions): Share {
     },
     left(peer) {
       if (!joined.delete(peer)) return;
-      peers.seen(peer, Date.now());
+      peers.left(peer, Date.now());
       running?.content.lost(peer);
       if (running !== null) feed({ kind: 'peerLeft', peer });
       options.onChange();

@@ -36,6 +36,7 @@ export type ShareReport = {
   };
   /** This agent counts too. */
   readonly membersKnown: number;
+  /** Those that are there and have the head; this agent counts too. */
   readonly membersAtHead: number;
   readonly peersConnected: number;
 };

@@ -132,6 +132,24 @@ test('of two statements the later holds, and a version that was applied is never
   assert.is(table.appliedBy(bo), null);
 });
 
+test('one whose connection broke is silent until it speaks again, and one who says nothing for long is, too', () => {
+  const table = createPeerTable();
+  const at = (timeMs: number) => signStatement(statement({ timeMs }), keyPair);
+  const peer = peerIdOf(keyPair.publicKey);
+  assert.ok(table.isSilent(peer, 0));
+  table.take(at(1), 1_000);
+  assert.not.ok(table.isSilent(peer, 1_000 + headStaleMs));
+  assert.ok(table.isSilent(peer, 1_001 + headStaleMs));
+  table.left(peer, 2_000);
+  assert.is(table.lastSeenMs(peer), 2_000);
+  assert.ok(table.isSilent(peer, 2_000));
+  // What it said before comes once more by a detour: no sign of life.
+  table.take(at(1), 2_001);
+  assert.ok(table.isSilent(peer, 2_001));
+  table.take(at(2), 2_002);
+  assert.not.ok(table.isSilent(peer, 2_002));
+});
+
 test('requests of two shares under one number are two on the wire', () => {
   const ids = createRequestIds();
   const other = shareIdOf(generateKeyPair().publicKey);

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Agent, converged, withMesh } from './lib/mesh.ts';
+import { type Agent, converged, until, withMesh } from './lib/mesh.ts';
 
 function furnish(top: string): void {
   mkdirSync(join(top, 'dir'));
@@ -63,6 +63,20 @@ test('status, peers and wait say where everybody is', async () => {
     const future = `${share.applied?.epoch}.${(share.applied?.sequence ?? 0) + 1000}`;
     assert.is((await replica.command(['wait', '--version', future, '--timeout', '1s'])).code, 3);
     assert.is((await replica.command(['wait', '--peers', '5', '--timeout', '1s'])).code, 3);
+  });
+});
+
+test('one who was killed does not count as being at the version it had', async () => {
+  await twoAgents(async (writer, replica) => {
+    await writer.kill();
+    await until('the dead one is out', async () => (await replica.status()).membersAtHead === 1);
+    const { membersKnown, head } = await replica.status();
+    assert.is(membersKnown, 2);
+    assert.is((await replica.peers())[0]?.state, 'offline');
+    const text = await replica.must(['peers']);
+    assert.match(text, new RegExp(`^1 of 2 at version ${head?.epoch}\\.${head?.sequence}$`, 'm'));
+    await writer.start();
+    await until('it is back', async () => (await replica.status()).membersAtHead === 2);
   });
 });
 
