@@ -293,7 +293,7 @@ export const faultsShownMax = 1_000;
 export const statementIntervalMs = 10_000;
 /** Statements of one agent are at least this far apart, ms, per member: a thousand members must not gossip all day. */
 export const statementPauseMsPerMember = 2;
-/** Pause before a failed apply is tried again, ms: the disk may have space again. */
+/** Pause before what could not be stored or applied is tried again, ms: the disk may have space again. */
 export const applyRetryMs = 2_000;
 /** Files that were put in place are made durable in the background after this long, ms. */
 export const durableDelayMs = 1_000;

@@ -6,7 +6,7 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf } from '../base/errors.ts';
-import { contentPendingBytesMax, serveBlocksAtOnce, serveReadMs } from '../base/limits.ts';
+import { applyRetryMs, contentPendingBytesMax, serveBlocksAtOnce, serveReadMs } from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockLocation, Reader } from '../disk/read.ts';
@@ -54,6 +54,8 @@ export function createContent(ports: ContentPorts): Content {
   let flushing: Promise<void> | undefined;
   let received = 0;
   let sent = 0;
+  /** What came last could not be stored. */
+  let failing = false;
 
   /** Everything that came while the last flush ran goes in one transaction and one call of the worker. */
   async function flush(): Promise<void> {
@@ -94,12 +96,18 @@ export function createContent(ports: ContentPorts): Content {
     if (arrived.length === 0) return;
     try {
       report(arrived, await work());
+      if (failing) ports.log.info({}, 'what comes can be stored again');
+      failing = false;
       ports.onStageFault(null);
     } catch (error) {
       const code = hasCode(error, 'disk-full') ? 'disk-full' : 'io';
+      if (!failing) ports.log.error({ err: error }, 'what comes cannot be stored; it is tried again');
+      failing = true;
       ports.onStageFault({ code, message: messageOf(error) });
-      // Not stored, so not had: the machine asks again when the request fails.
-      for (const { peer, id } of arrived) fail(peer, id);
+      for (const { peer, id } of arrived) {
+        if (asked.get(peer)?.delete(id) !== true) continue;
+        ports.feed({ kind: 'notStored', peer, id, retryMs: applyRetryMs });
+      }
     }
   }
 

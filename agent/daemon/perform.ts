@@ -138,7 +138,7 @@ export function createPerformer(ports: PerformPorts): Performer {
       });
     switch (outcome.kind) {
       case 'applied':
-        ports.faults.setShare('apply', null);
+        for (const cause of ['stage', 'apply'] as const) ports.faults.setShare(cause, null);
         ports.onApplied(target);
         feed({ kind: 'applied', version, root });
         retryLater(

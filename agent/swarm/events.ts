@@ -51,6 +51,8 @@ export type Event =
   | { readonly kind: 'done'; readonly peer: PeerId; readonly id: number }
   /** The stream broke or the peer refused; nothing more comes for this request. */
   | { readonly kind: 'requestFailed'; readonly peer: PeerId; readonly id: number }
+  /** What came could not be stored here, for want of space or otherwise; the peer did nothing wrong. */
+  | { readonly kind: 'notStored'; readonly peer: PeerId; readonly id: number; readonly retryMs: number }
   | { readonly kind: 'applied'; readonly version: Version; readonly root: Digest }
   /** `lost` were thought to be here and are not; the machine fetches them and applies again. `retryMs` 0: at once. */
   | {

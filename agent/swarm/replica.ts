@@ -134,6 +134,8 @@ export function createReplica(options: ReplicaOptions): Replica {
       case 'done':
       case 'requestFailed':
         return schedule.ended({ ...event, failed: event.kind === 'requestFailed' }, nowMs);
+      case 'notStored':
+        return schedule.notStored(event, nowMs);
       case 'applied':
         reconcile.whenApplied(event);
         announce.complete();

@@ -10,6 +10,7 @@ import type { Effect, Library } from './events.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
 import { type Aim, createPicker } from './pick.ts';
 import { createRequests, type InFlight } from './requests.ts';
+import { createStorage } from './storage.ts';
 import { createWants, type Plane, type WaitingFile, type Want } from './wants.ts';
 
 export type Missing = {
@@ -46,6 +47,8 @@ export type Schedule = {
   missing(answer: Answer, nowMs: number): readonly Effect[];
   wrongBytes(answer: Answer, nowMs: number): readonly Effect[];
   busy(answer: { peer: PeerId; id: number; retryMs: number }, nowMs: number): void;
+  /** The bytes came in vain: nothing is asked of anybody for a while. */
+  notStored(answer: { peer: PeerId; id: number; retryMs: number }, nowMs: number): readonly Effect[];
   /** The request ended, well or badly. */
   ended(answer: { peer: PeerId; id: number; failed: boolean }, nowMs: number): readonly Effect[];
   peerLeft(peer: PeerId): void;
@@ -74,6 +77,7 @@ export function createSchedule(options: {
   const { neighbours, random } = options;
   const wants = createWants();
   const requests = createRequests();
+  const storage = createStorage();
   const picker = createPicker({ wants, requests, neighbours, random });
 
   // Changes while running.
@@ -158,7 +162,7 @@ export function createSchedule(options: {
 
   function windowOf(): number {
     const wide = requestsInFlightMin + requests.pipeline(picker.runBytesMax());
-    return Math.min(requestsInFlightMax, Math.floor(wide));
+    return Math.min(requestsInFlightMax, Math.floor(wide), storage.requestsMax());
   }
 
   return {
@@ -213,6 +217,7 @@ export function createSchedule(options: {
       const want = wants.settle(plane, digest);
       if (want === undefined) duplicateBytes += bytes;
       else {
+        storage.stored();
         storedBytes += want.bytes;
         requests.arrived(bytes, nowMs);
         picker.settled(want);
@@ -256,6 +261,13 @@ export function createSchedule(options: {
       // Spread, so that those who were refused together do not come back together.
       if (neighbour !== undefined) neighbour.coolUntilMs = nowMs + (0.5 + random()) * retryMs;
     },
+    notStored({ retryMs }, nowMs) {
+      storage.failed(retryMs, nowMs);
+      return Array.from(requests.all(), (request): Effect => {
+        end(request);
+        return { kind: 'cancel', peer: request.peer, id: request.id };
+      });
+    },
     ended({ peer, id, failed }, nowMs) {
       const request = requests.get(peer, id);
       if (request === undefined) return [];
@@ -277,7 +289,12 @@ export function createSchedule(options: {
     },
     fill(nowMs) {
       const effects: Effect[] = [...expire(nowMs)];
+      if (nowMs < storage.untilMs()) {
+        stuckSinceMs = nowMs;
+        return effects;
+      }
       const window = windowOf();
+      const isProbe = storage.requestsMax() === 1;
       let asked = true;
       while (asked && wants.openCount() > 0 && requests.count() < window) {
         asked = false;
@@ -285,7 +302,7 @@ export function createSchedule(options: {
           if (requests.count() >= window) break;
           const picked = picker.pick(neighbour);
           if (picked.length === 0) continue;
-          effects.push(ask(neighbour, picked, nowMs));
+          effects.push(ask(neighbour, isProbe ? picked.slice(0, 1) : picked, nowMs));
           asked = true;
         }
       }
@@ -309,6 +326,7 @@ export function createSchedule(options: {
         if (hedgeMs > nowMs) at = Math.min(at, hedgeMs);
       }
       if (wants.openCount() === 0) return at;
+      if (nowMs < storage.untilMs()) return Math.min(at, storage.untilMs());
       at = Math.min(at, stuckSinceMs + lastResortMs);
       for (const neighbour of neighbours.all()) {
         if (neighbour.coolUntilMs > nowMs) at = Math.min(at, neighbour.coolUntilMs);

@@ -194,7 +194,7 @@ test('a full disk fails the request, is told of, and is over with the next block
   ask(ana, 1, 'block', [x, y]);
   take(ana, 1, x);
   await content.answered(ana, { kind: 'done', id: 1 });
-  assert.equal(events, ['requestFailed ana 1']);
+  assert.equal(events, ['notStored ana 1']);
   assert.equal(faults, ['disk-full']);
   world.full = false;
   ask(ana, 2, 'block', [x]);

@@ -145,6 +145,13 @@ test('an apply that fails or throws is told of and tried again after a pause', a
   assert.equal(faults.list(), []);
 });
 
+test('once a version is applied, blocks that could not be staged on the way to it are no fault any more', async () => {
+  const { faults, apply } = create({ outcomes: [done()] });
+  faults.setShare('stage', { code: 'disk-full', message: 'no space left' });
+  await apply('a');
+  assert.equal(faults.list(), []);
+});
+
 test('a path that failed is tried again with the directories above it, after growing pauses', async () => {
   const { events, apply } = create({ outcomes: [done(['a/b/c']), done(['a/b/c']), done(), done(['a/b/c'])] });
   await apply('a/b/c');

@@ -55,6 +55,34 @@ test('asks the least busy first, so that all are asked before one is asked twice
   assert.equal(new Set(peers.slice(0, 3)).size, 3);
 });
 
+test('what cannot be stored here is not asked of everybody again: nothing for a while, then one block, then more', () => {
+  const { schedule } = setup({ complete: [ana, bo, cy], wants: 40 });
+  const [first, ...others] = requestsOf(schedule.fill(0));
+  assert.ok(first !== undefined && others.length > 0);
+  const { peer, request } = first;
+  const ended = schedule.notStored({ peer, id: request.id, retryMs: 2000 }, 10);
+  assert.equal(
+    ended.map((effect) => effect.kind),
+    [first, ...others].map(() => 'cancel'),
+  );
+  assert.equal(schedule.fill(10), []);
+  assert.is(schedule.wakeMs(10), 2010);
+  assert.equal(schedule.fill(2009), []);
+  const [probe, ...more] = requestsOf(schedule.fill(2010));
+  assert.ok(probe !== undefined && more.length === 0);
+  assert.is(probe.request.digests.length, 1);
+  assert.equal(schedule.fill(2011), []);
+  // Still full.
+  schedule.notStored({ peer: probe.peer, id: probe.request.id, retryMs: 2000 }, 2020);
+  assert.equal(schedule.fill(2020), []);
+  const again = requestsOf(schedule.fill(4020));
+  assert.is(again.length, 1);
+  for (const { peer: from, request: asked } of again) {
+    for (const digest of asked.digests) schedule.stored({ peer: from, id: asked.id, digest, bytes: 1 }, 4030);
+  }
+  assert.is(requestsOf(schedule.fill(4030)).length, 2);
+});
+
 test('never has more requests in flight than its window', () => {
   const many = Array.from({ length: 40 }, (_, index) => `p${index}` as PeerId);
   const { schedule } = setup({ complete: many, wants: 200 });
