@@ -22,7 +22,14 @@ import {
   saltBytes,
   writeInvitation,
 } from '../core/invitation.ts';
-import { generateKeyPair, type KeyPair, keyPairFromSeed, peerIdOf, shareIdOf } from '../core/keys.ts';
+import {
+  generateKeyPair,
+  type KeyPair,
+  keyPairFromSeed,
+  peerIdOf,
+  type ShareId,
+  shareIdOf,
+} from '../core/keys.ts';
 import { agentDirectory } from '../core/path.ts';
 import { emptyRoster, signRoster } from '../core/roster.ts';
 import type {
@@ -39,23 +46,26 @@ import { readSecret, writeSecret } from '../store/secrets.ts';
 import { dialableAddresses } from './addresses.ts';
 import { type Config, parseConfig, readConfig, readConfigText } from './config.ts';
 import { addToConfig, type ConfigAdditions, emptyConfigText } from './config-edit.ts';
-import { checkShareDirectories } from './config-shares.ts';
+import { checkShareDirectories, type SharePlace } from './config-shares.ts';
 import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, writeShares } from './home.ts';
 import { readMarker, writeMarker } from './marker.ts';
 import { packSigned, stateKeys, writeGrant } from './state.ts';
+import { findUnfinished, isSetUp, type Unfinished } from './unfinished.ts';
 
 /** A new share over a directory, with this agent as its writer. @throws {P2psyncError} usage, conflict, config. */
 export async function initShare(request: AtHome<InitRequest>): Promise<SetupResult> {
   const { home, directory } = request;
   await checkDirectory(directory);
   const marker = await readMarker(directory);
-  if (marker !== null) {
+  const unfinished = marker === null ? null : await findUnfinished(home, marker);
+  if (marker !== null && unfinished === null) {
     throw new P2psyncError(
       'conflict',
       `${directory} is a share already (${marker}): choose another directory, or remove ${join(directory, agentDirectory)} if that share is given up`,
     );
   }
   const place = { name: request.share ?? shareNameOf(directory), path: directory };
+  if (unfinished !== null) return finishInit(request, place, unfinished);
   const planned = await planConfig(home, place, request);
 
   await makeHome(home);
@@ -81,10 +91,24 @@ export async function initShare(request: AtHome<InitRequest>): Promise<SetupResu
   if (first.kind !== 'changed') throw new P2psyncError('conflict', 'the first member could not be admitted');
   const roster = signRoster(first.roster, self);
   const record = { id: share, name: place.name, path: directory, authority: authority.publicKey };
-  await writeSetup(home, record, planned, certificate, [
-    writeGrant(grant),
-    [stateKeys.roster, packSigned(roster)],
-  ]);
+  await storeDocuments(home, share, certificate, [writeGrant(grant), [stateKeys.roster, packSigned(roster)]]);
+  await recordShare(home, record, planned);
+  return resultOf(record, 'writer', name, self, planned.file);
+}
+
+/** Its documents are stored: there is one grant of an epoch, and one name in the roster. */
+async function finishInit(
+  request: AtHome<InitRequest>,
+  place: SharePlace,
+  { authority, certificate }: Unfinished,
+): Promise<SetupResult> {
+  const { home, directory } = request;
+  const { name } = certificate.certificate;
+  const planned = await planConfig(home, place, { ...request, name });
+  const self = keyPairFromSeed(loadOrCreateIdentity(home).seed);
+  const id = shareIdOf(authority.publicKey);
+  const record = { id, name: place.name, path: directory, authority: authority.publicKey };
+  await recordShare(home, record, planned);
   return resultOf(record, 'writer', name, self, planned.file);
 }
 
@@ -148,7 +172,8 @@ export async function joinShare(request: AtHome<JoinRequest>): Promise<SetupResu
   const { terms } = invitation.signed;
   const shares = await readShares(home);
   const known = shares.find((share) => share.id === terms.share);
-  if (known !== undefined) {
+  const isMaker = readSecret(home, { kind: 'authority', share: terms.share }) !== undefined;
+  if (known !== undefined && (isMaker || (await isSetUp(home, terms.share)))) {
     throw new P2psyncError(
       'conflict',
       `this agent takes part in share ${known.name} already, in ${known.path}`,
@@ -177,7 +202,8 @@ export async function joinShare(request: AtHome<JoinRequest>): Promise<SetupResu
   const name = planned.config.name;
   const certificate = certifyByInvitation(invitation, { member: self.publicKey, name, nowMs: Date.now() });
   const record = { id: terms.share, name: terms.shareName, path: directory, authority: terms.authority };
-  await writeSetup(home, record, planned, certificate, []);
+  await storeDocuments(home, record.id, certificate, []);
+  await recordShare(home, record, planned);
   return resultOf(record, terms.role, name, self, planned.file);
 }
 
@@ -216,7 +242,7 @@ type Planned = { readonly file: string; readonly text: string; readonly config: 
 /** The configuration as it will be, checked with its directories; nothing is written. */
 async function planConfig(
   home: string,
-  share: { readonly name: string; readonly path: string },
+  share: SharePlace,
   settings: {
     readonly name?: string;
     readonly listen?: string;
@@ -239,22 +265,27 @@ async function planConfig(
   return { file, text, config };
 }
 
-async function writeSetup(
+/** In one piece, and durable before anything names the share. */
+async function storeDocuments(
   home: string,
-  record: ShareRecord,
-  planned: Planned,
+  share: ShareId,
   certificate: SignedCertificate,
   documents: readonly (readonly [string, Uint8Array])[],
 ): Promise<void> {
   const store = openStore(indexDirectory(home));
   try {
     const state = new Map([...documents, [stateKeys.certificate, encodeCertificate(certificate)] as const]);
-    await store.share(record.id).writeDurably({ state });
+    await store.share(share).writeDurably({ state });
   } finally {
     await store.close();
   }
+}
+
+/** The configuration comes last: what it names is whole. */
+async function recordShare(home: string, record: ShareRecord, planned: Planned): Promise<void> {
   await writeMarker(record.path, record.id);
-  await writeShares(home, [...(await readShares(home)), record]);
+  const others = (await readShares(home)).filter(({ id }) => id !== record.id);
+  await writeShares(home, [...others, record]);
   await writeDurably(planned.file, planned.text);
 }
 

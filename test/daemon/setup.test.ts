@@ -17,10 +17,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { P2psyncError } from '../../agent/base/errors.ts';
 import { readInvitation } from '../../agent/core/invitation.ts';
-import { readShares } from '../../agent/daemon/home.ts';
+import { indexDirectory, readShares } from '../../agent/daemon/home.ts';
 import { checkMarker, readMarker } from '../../agent/daemon/marker.ts';
 import { createInvitation, initShare, joinShare, pickShare } from '../../agent/daemon/setup.ts';
+import { stateKeys } from '../../agent/daemon/state.ts';
 import type { InitRequest, JoinRequest } from '../../agent/http/api.ts';
+import { openStore } from '../../agent/store/database.ts';
 
 type Place = { readonly top: string; readonly home: string; readonly directory: string };
 
@@ -50,6 +52,17 @@ const init = ({ home, directory }: Place, more: Partial<InitRequest> = {}) =>
   initShare({ home, directory, listen: '127.0.0.1:8873', ...more });
 const invite = (home: string, more: { uses?: number; expiresMs?: number } = {}) =>
   createInvitation({ home, role: 'replica', expiresMs: 3_600_000, uses: 1, ...more });
+
+/** Certificate, grant and roster as they are stored. */
+async function stateOf(home: string): Promise<string> {
+  const [record] = await readShares(home);
+  if (record === undefined) throw new Error('no share');
+  const store = openStore(indexDirectory(home));
+  const { certificate, grant, roster } = stateKeys;
+  const stored = [certificate, grant, roster].map((key) => store.share(record.id).state(key));
+  await store.close();
+  return stored.map((bytes) => Buffer.from(bytes ?? []).toString('hex')).join(' ');
+}
 
 /** @returns the error, of which there must be one, with nothing changed below `top`. */
 async function refused(top: string, act: () => Promise<unknown>): Promise<P2psyncError> {
@@ -258,6 +271,85 @@ test('nobody joins a share twice, nor with an invitation that expired', async ()
       joinShare({ home: place.home, directory: again, invitation, force: true }),
     );
     assert.match(twice.message, /takes part in share www already/);
+  });
+});
+
+/** A crash leaves what was written before: secrets and documents, the marker, `shares.json`, and last the configuration. */
+const crashes: readonly (readonly [where: string, undo: (place: Place) => void])[] = [
+  ['before the configuration is written', ({ home }) => rmSync(join(home, 'config.toml'))],
+  [
+    'before the share is listed',
+    ({ home }) => {
+      rmSync(join(home, 'config.toml'));
+      rmSync(join(home, 'shares.json'));
+    },
+  ],
+  [
+    'before the directory is marked',
+    ({ home, directory }) => {
+      rmSync(join(home, 'config.toml'));
+      rmSync(join(home, 'shares.json'));
+      rmSync(join(directory, '.p2psync'), { recursive: true });
+    },
+  ],
+];
+
+for (const [where, undo] of crashes) {
+  test(`init that a crash cut short ${where} is done by saying it again`, async () => {
+    await withPlace(async (place) => {
+      const first = await init(place, { share: 'web', name: 'one' });
+      undo(place);
+      const second = await init(place, { share: 'web', name: 'one' });
+      if (!where.includes('marked')) assert.equal(second, first);
+      assert.equal(
+        (await readShares(place.home)).map(({ id, name }) => [id, name]),
+        [[second.id, 'web']],
+      );
+      await checkMarker(place.directory, second.id as never);
+      assert.ok((await invite(place.home)).invitation.startsWith('p2psync'));
+      assert.match((await refused(place.top, () => init(place))).message, /is a share already/);
+    });
+  });
+
+  test(`join that a crash cut short ${where} is done by saying it again`, async () => {
+    await withPlace(async (place) => {
+      const made = await init(place);
+      const { invitation } = await invite(place.home);
+      const replica = { ...place, directory: join(place.top, 'replica'), home: join(place.top, 'another') };
+      mkdirSync(replica.directory);
+      const request = { ...replica, invitation, force: false, name: 'two' };
+      const first = await joinShare(request);
+      undo(replica);
+      assert.equal(await joinShare(request), first);
+      assert.equal(
+        (await readShares(replica.home)).map(({ id }) => id),
+        [made.id],
+      );
+      await checkMarker(replica.directory, made.id as never);
+      assert.match((await refused(place.top, () => joinShare(request))).message, /already/);
+    });
+  });
+}
+
+test('what a crash left of init is taken over as it was: the documents are not made anew', async () => {
+  await withPlace(async (place) => {
+    await init(place, { share: 'web', name: 'one' });
+    const documents = (): Promise<string> => stateOf(place.home);
+    const before = await documents();
+    rmSync(join(place.home, 'config.toml'));
+    const again = await init(place, { share: 'site', name: 'other' });
+    assert.equal([again.share, again.name], ['site', 'one']);
+    assert.is(await documents(), before);
+  });
+});
+
+test('the marker of a share that others made stays in the way of init', async () => {
+  await withPlace(async (place) => {
+    await init(place);
+    const error = await refused(place.top, () =>
+      initShare({ home: join(place.top, 'another'), directory: place.directory }),
+    );
+    assert.match(error.message, /is a share already/);
   });
 });
 
