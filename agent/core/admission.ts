@@ -113,12 +113,6 @@ function refusalOf(roster: Roster, certificate: SignedCertificate, isNew: boolea
       `this invitation was good ${times} and is used up: ask for a new one: p2psync invite`,
     );
   }
-  const namesake = roster.members.find(
-    (other) => other.certificate.certificate.name === name && keyOfMember(other) !== member,
-  );
-  if (namesake !== undefined) {
-    return refused('conflict', `another member is called ${name} already: choose another with --name`);
-  }
   return undefined;
 }
 
