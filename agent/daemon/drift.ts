@@ -36,7 +36,14 @@ export type DriftOptions = {
   readonly signal: AbortSignal;
   /** `alert`: say it and leave it. */
   readonly localChanges: 'revert' | 'alert';
+  /** Put right all the same: a person asked for it. */
+  readonly asked: ReadonlySet<SharePath>;
 };
+
+/** What is found to differ at this path is put right, and not only told of. */
+export function mends(path: SharePath, options: Pick<DriftOptions, 'localChanges' | 'asked'>): boolean {
+  return options.localChanges === 'revert' || options.asked.has(path);
+}
 
 /** Looks at what the observer found, behind the gate: our own commits are no drift. */
 export async function handleDrift(
@@ -50,14 +57,17 @@ export async function handleDrift(
     const changes = await stillThere(found, ports);
     if (changes.length === 0) return;
     if (applied === null) return adopt(changes, ports, options);
-    const sorted = await sort([...changes, ...(await otherNames(changes, ports))], applied, ports, options);
-    if (sorted.fine.length > 0) await ports.store.write({ index: sorted.fine });
-    if (options.localChanges === 'alert') {
-      for (const path of [...sorted.drifted, ...sorted.strays.map((stray) => stray.path)]) {
-        ports.log.warn({ path }, 'differs from the signed tree; left alone (local_changes = "alert")');
-      }
-      return;
+    const all = await sort([...changes, ...(await otherNames(changes, ports))], applied, ports, options);
+    if (all.fine.length > 0) await ports.store.write({ index: all.fine });
+    for (const path of [...all.drifted, ...all.strays.map((stray) => stray.path)]) {
+      if (mends(path, options)) continue;
+      ports.log.warn({ path }, 'differs from the signed tree; left alone (local_changes = "alert")');
     }
+    const sorted = {
+      index: all.index.filter(({ path }) => mends(path, options)),
+      strays: all.strays.filter(({ path }) => mends(path, options)),
+      drifted: all.drifted.filter((path) => mends(path, options)),
+    };
     await ports.store.write({ index: sorted.index });
     if (sorted.strays.length > 0) await ports.applier.commitHere(applied, sorted.strays, options);
     if (sorted.drifted.length > 0) {

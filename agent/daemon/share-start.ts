@@ -11,7 +11,7 @@ import type { DiskChange } from './compare.ts';
 import type { ShareConfig } from './config.ts';
 import { type Content, createContent } from './content.ts';
 import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
-import { findUnindexed, handleDrift } from './drift.ts';
+import { findUnindexed, handleDrift, mends } from './drift.ts';
 import type { Faults } from './faults.ts';
 import type { Gate } from './gate.ts';
 import { checkMarker } from './marker.ts';
@@ -39,6 +39,8 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
   readonly faults: Faults;
   readonly paused: () => boolean;
   readonly applied: () => Applied | null;
+  /** Paths that are to be put right whatever `local_changes` says. */
+  readonly asked: () => ReadonlySet<SharePath>;
   readonly feed: (event: Event) => void;
   readonly onApplied: (applied: Applied) => void;
 };
@@ -121,8 +123,11 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
       await forgetGone(faults, disk);
       await writer?.scanned();
       const applied = ports.applied();
-      if (writes || applied === null || ports.config().localChanges !== 'revert') return;
-      const paths = await findUnindexed(store, applied.root);
+      if (writes || applied === null) return;
+      const { localChanges } = ports.config();
+      if (localChanges !== 'revert' && ports.asked().size === 0) return;
+      const unindexed = await findUnindexed(store, applied.root);
+      const paths = unindexed.filter((path) => mends(path, { localChanges, asked: ports.asked() }));
       if (paths.length > 0) feed({ kind: 'drifted', paths });
     },
     async onQuiet() {
@@ -179,7 +184,11 @@ function driftHandler(
     onDrifted: (paths: readonly SharePath[]) => ports.feed({ kind: 'drifted', paths }),
   };
   return (changes) =>
-    handleDrift(changes, drift, { signal: ports.signal, localChanges: ports.config().localChanges });
+    handleDrift(changes, drift, {
+      signal: ports.signal,
+      localChanges: ports.config().localChanges,
+      asked: ports.asked(),
+    });
 }
 
 function startWriter(ports: StartPorts, disk: ShareDisk): Writer {

@@ -13,6 +13,7 @@ import {
 import { pause } from '../base/pause.ts';
 import type { SignedHead } from '../core/head.ts';
 import { type PeerId, publicKeyOfPeer } from '../core/keys.ts';
+import type { SharePath } from '../core/path.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { ShareState } from '../http/api.ts';
 import type { Event } from '../swarm/events.ts';
@@ -49,6 +50,8 @@ export function openShare(options: ShareOptions): Share {
   let scanned = false;
   let paused = store.state(stateKeys.paused) !== undefined;
   let applied = readApplied(store);
+  /** Paths whose repair was asked for and is under way. */
+  let asked: ReadonlySet<SharePath> = new Set<SharePath>();
 
   const speaker: Speaker = createSpeaker({
     keyPair,
@@ -149,6 +152,7 @@ export function openShare(options: ShareOptions): Share {
       faults,
       paused: () => paused,
       applied: () => applied,
+      asked: () => asked,
       feed,
       onApplied,
       onChange: changed,
@@ -302,9 +306,15 @@ export function openShare(options: ShareOptions): Share {
       await running?.observer.rescan();
     },
     async repair(paths, { signal }) {
-      await distrust(store, paths);
-      await running?.observer.rescan();
-      await untilIdle(AbortSignal.any([signal, closing.signal]));
+      const now = new Set(paths);
+      asked = asked.union(now);
+      try {
+        await distrust(store, paths);
+        await running?.observer.rescan();
+        await untilIdle(AbortSignal.any([signal, closing.signal]));
+      } finally {
+        asked = asked.difference(now);
+      }
     },
     reconfigure(next) {
       config = next;

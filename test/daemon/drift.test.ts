@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -18,6 +19,7 @@ import {
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { SharePath } from '../../agent/core/path.ts';
 import { writeMarker } from '../../agent/daemon/marker.ts';
 import { readApplied } from '../../agent/daemon/state.ts';
 import { type Pair, withReplicaShare } from './replica-share.ts';
@@ -276,6 +278,25 @@ test('with "alert" local changes stay and are told of, and what is as it was is 
     assert.equal(told().sort(), ['a/one', 'large', 'stray']);
     assert.is(readFileSync(join(replica.root, 'a/one'), 'utf8'), 'mine');
     assert.is(readFileSync(join(replica.root, 'stray'), 'utf8'), 'stray');
+  });
+});
+
+test('with "alert" what a person asked to have repaired is put right, and nothing else', async () => {
+  await withFollower(async ({ replica }) => {
+    replica.localChanges = 'alert';
+    writeFileSync(join(replica.root, 'a/one'), 'mine');
+    writeFileSync(join(replica.root, 'stray'), 'stray');
+    writeFileSync(join(replica.root, 'large'), 'mine, too');
+    writeFileSync(join(replica.root, 'another'), 'stray, too');
+    await replica.touch('a/one', 'stray', 'large', 'another');
+    replica.asked = new Set(['a/one', 'stray'] as SharePath[]);
+    await replica.scan();
+    await replica.heal();
+    assert.equal(replica.kept(), { 'a/one': 'mine', stray: 'stray' });
+    assert.not(existsSync(join(replica.root, 'stray')));
+    assert.not.equal(readFileSync(join(replica.root, 'a/one'), 'utf8'), 'mine');
+    assert.is(readFileSync(join(replica.root, 'large'), 'utf8'), 'mine, too');
+    assert.is(readFileSync(join(replica.root, 'another'), 'utf8'), 'stray, too');
   });
 });
 

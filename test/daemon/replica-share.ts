@@ -12,7 +12,7 @@ import type { ShareId } from '../../agent/core/keys.ts';
 import { ancestorsOf, comparePaths, type SharePath } from '../../agent/core/path.ts';
 import { iterate, lookup } from '../../agent/core/tree.ts';
 import { type Applier, createApplier, type Outcome } from '../../agent/daemon/apply.ts';
-import { findUnindexed, handleDrift } from '../../agent/daemon/drift.ts';
+import { findUnindexed, handleDrift, mends } from '../../agent/daemon/drift.ts';
 import { createFaults, type Faults } from '../../agent/daemon/faults.ts';
 import { createGate, type Gate } from '../../agent/daemon/gate.ts';
 import { checkMarker, writeMarker } from '../../agent/daemon/marker.ts';
@@ -36,6 +36,7 @@ export type ReplicaShare = {
   readonly gate: Gate;
   readonly faults: Faults;
   localChanges: 'revert' | 'alert';
+  asked: ReadonlySet<SharePath>;
   store(): ShareStore;
   applier(): Applier;
   observer(): Observer;
@@ -128,12 +129,13 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
         audit: async () => [],
         close: async () => undefined,
       }),
-      onChanges: (changes) => handleDrift(changes, ports, { signal, localChanges: replica.localChanges }),
+      onChanges: (changes) => handleDrift(changes, ports, { signal, ...replica }),
       onGone: () => undefined,
       async onScanned() {
         const applied = readApplied(store);
-        if (applied === null || replica.localChanges === 'alert') return;
-        for (const path of await findUnindexed(store, applied.root)) drifted.add(path);
+        if (applied === null) return;
+        for (const path of await findUnindexed(store, applied.root))
+          if (mends(path, replica)) drifted.add(path);
       },
       async onQuiet() {
         quiet.resolve();
@@ -219,6 +221,7 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
     gate,
     faults,
     localChanges: 'revert',
+    asked: new Set(),
     store: () => now.store,
     applier: () => now.applier,
     observer: () => now.observer,

@@ -1,5 +1,13 @@
 /** The commands that people and scripts use on a running mesh: fields, lines and exit codes of the contract. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -139,6 +147,29 @@ test('verify finds what is not as it was signed, and --repair heals it', async (
     await replica.must(['resume']);
     assert.is((await replica.command(['verify', '--repair'])).code, 0);
     assert.is(readFileSync(join(replica.directory, 'top file'), 'utf8'), 'top');
+  });
+});
+
+test('verify --repair heals also where local changes are only told of, and nothing that it was not asked for', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.writer(furnish);
+    const replica = await mesh.replica('one');
+    appendFileSync(join(replica.home, 'config.toml'), 'local_changes = "alert"\n');
+    await Promise.all([writer.start(), replica.start()]);
+    await converged(writer, [replica]);
+    writeFileSync(join(replica.directory, 'top file'), 'TOP');
+    writeFileSync(join(replica.directory, 'dir', 'stray'), 'stray');
+    rmSync(join(replica.directory, 'dir', 'inner'));
+    await replica.must(['rescan']);
+    assert.is(readFileSync(join(replica.directory, 'top file'), 'utf8'), 'TOP');
+    const found = await replica.command(['verify', 'dir', '--repair']);
+    assert.is(found.code, 0, found.stdout + found.stderr);
+    assert.equal(readdirSync(join(replica.directory, 'dir')), ['inner']);
+    assert.is(readFileSync(join(replica.directory, 'top file'), 'utf8'), 'TOP');
+    assert.is((await replica.command(['verify', '--repair'])).code, 0);
+    await converged(writer, [replica]);
+    const kept = globSync('**/*', { cwd: join(replica.directory, '.p2psync', 'kept') });
+    assert.ok(kept.some((path) => path.endsWith('top file')) && kept.some((path) => path.endsWith('stray')));
   });
 });
 
