@@ -74,6 +74,8 @@ export const revocationsMax = 2000;
 export const certificateBytesMax = 256;
 /** Largest roster, bytes: it and its frame stay below controlFrameBytesMax. */
 export const rosterBytesMax = 1000 * KIB;
+/** How long after an invitation's end a member's word for who came with it in time still counts, ms: a writer may be gone for a week. */
+export const introductionGraceMs = 7 * 24 * 3600 * 1000;
 /** Longest life of an invitation, ms: a revocation older than this guards against nothing any more. */
 export const invitationLifeMaxMs = 366 * 24 * 3600 * 1000;
 /** Longest pasted invitation, characters: eight of the longest addresses in base64. */

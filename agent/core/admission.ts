@@ -4,6 +4,7 @@ import type { ErrorCode } from '../base/errors.ts';
 import {
   addressesMax,
   clockSkewMs,
+  introductionGraceMs,
   invitationLifeMaxMs,
   membersMax,
   revocationsMax,
@@ -129,7 +130,8 @@ function usesOf(roster: Roster, invite: PublicKey, member: PublicKey): number {
 /** Those whose invitation may still live: the others cannot be shown as new any more, removed or not. */
 function guarding(revoked: readonly Revocation[], nowMs: number): readonly Revocation[] {
   if (revoked.length < revocationsMax) return revoked;
-  return revoked.filter((revocation) => nowMs - revocation.timeMs <= invitationLifeMaxMs + 2 * clockSkewMs);
+  const guardedMs = invitationLifeMaxMs + introductionGraceMs + 2 * clockSkewMs;
+  return revoked.filter((revocation) => nowMs - revocation.timeMs <= guardedMs);
 }
 
 function fit(addresses: readonly string[]): readonly string[] {

@@ -73,8 +73,15 @@ export function certifyByInvitation(
   return issue(certificate, invitation.signed, keyPairFromSeed(invitation.seed));
 }
 
-/** Who is trusted, and when: `nowMs` at the first sight of a newcomer, null for one that the roster names. */
-export type CertificateContext = { readonly authority: PublicKey; readonly nowMs: number | null };
+/**
+ * Who is trusted, and when: `nowMs` at the first sight of a newcomer, null for one that the roster names. `graceMs`: that
+ * long after its end an invitation still counts, because a member says that it was shown in time.
+ */
+export type CertificateContext = {
+  readonly authority: PublicKey;
+  readonly nowMs: number | null;
+  readonly graceMs?: number;
+};
 
 /**
  * The whole chain: authority, invitation, certificate. Revocation and uses are the roster's to judge.
@@ -113,7 +120,8 @@ export function verifyCertificate(signed: SignedCertificate, context: Certificat
       member: certificate.member,
     });
   }
-  if (context.nowMs !== null) checkFresh(certificate, terms.expiresMs, context.nowMs);
+  if (context.nowMs !== null)
+    checkFresh(certificate, terms.expiresMs + (context.graceMs ?? 0), context.nowMs);
 }
 
 /** Stays the same wherever the certificate is: SHA-256 of what was signed. */

@@ -208,13 +208,19 @@ export function createJudge(ports: JudgePorts): Judge {
   ): Promise<void> {
     const side = shareOf(share);
     if (side === undefined || !session.joined.has(share)) return;
-    const outcome = await side.membership.admit(certificate, addresses);
+    const outcome = await side.membership.admit(certificate, addresses, { introduced: true });
     if (outcome.kind === 'refused') {
       log.info(
         { peer, member: certificate.certificate.name, reason: outcome.reason },
         'an introduced newcomer is refused',
       );
-    } else if (outcome.news) announce(side, certificate, addresses, peer);
+    } else if (outcome.news) {
+      announce(side, certificate, addresses, peer);
+      // It may be here already, refused until now.
+      const newcomer = peerIdOf(certificate.certificate.member);
+      const waiting = sessions.get(newcomer);
+      if (waiting !== undefined) await judge(newcomer, waiting, { last: true });
+    }
   }
 
   function expelRevoked(): void {

@@ -5,7 +5,7 @@
  */
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { documentBytesMax, membersMax } from '../base/limits.ts';
+import { documentBytesMax, introductionGraceMs, membersMax } from '../base/limits.ts';
 import { admit, type Refusal } from '../core/admission.ts';
 import {
   decodeCertificate,
@@ -76,8 +76,15 @@ export type Membership = {
   waiting(): readonly SignedCertificate[];
   /** Invitations by which somebody came; others are known only to who wrote them. */
   invitations(): readonly InvitationRow[];
-  /** Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in. */
-  admit(certificate: SignedCertificate, addresses: readonly string[]): Promise<Admitted>;
+  /**
+   * Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in.
+   * `introduced`: a member says that it came while its invitation was good.
+   */
+  admit(
+    certificate: SignedCertificate,
+    addresses: readonly string[],
+    options?: { readonly introduced: boolean },
+  ): Promise<Admitted>;
   /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature. */
   takeGrant(body: Bytes, signature: Bytes): Promise<boolean>;
   /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature, malformed. */
@@ -139,11 +146,13 @@ export function openMembership(options: MembershipOptions): Membership {
   async function admitNewcomer(
     certificate: SignedCertificate,
     addresses: readonly string[],
+    { introduced } = { introduced: false },
   ): Promise<Admitted> {
     const { member } = certificate.certificate;
     const known = isMember(effective, member);
     try {
-      verifyCertificate(certificate, { authority, nowMs: known ? null : Date.now() });
+      const graceMs = introduced ? introductionGraceMs : 0;
+      verifyCertificate(certificate, { authority, nowMs: known ? null : Date.now(), graceMs });
     } catch (error) {
       if (error instanceof P2psyncError) return { kind: 'refused', code: error.code, reason: error.message };
       throw error;

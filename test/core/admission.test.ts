@@ -2,7 +2,13 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { clockSkewMs, invitationLifeMaxMs, membersMax, revocationsMax } from '../../agent/base/limits.ts';
+import {
+  clockSkewMs,
+  introductionGraceMs,
+  invitationLifeMaxMs,
+  membersMax,
+  revocationsMax,
+} from '../../agent/base/limits.ts';
 import { admit, type RosterOutcome, revoke } from '../../agent/core/admission.ts';
 import { certifyByInvitation } from '../../agent/core/certificate.ts';
 import type { PublicKey } from '../../agent/core/keys.ts';
@@ -158,7 +164,7 @@ test('revocations are forgotten only when they guard against nothing and room is
       invite: authority.publicKey,
     }));
   const roster = changedTo(admit(first, invited(replica, 'web2'), nowMs, []));
-  const lateMs = nowMs + invitationLifeMaxMs + 2 * clockSkewMs + 1;
+  const lateMs = nowMs + invitationLifeMaxMs + introductionGraceMs + 2 * clockSkewMs + 1;
   const old = changedTo(revoke({ ...roster, revoked: revocations(nowMs) }, replica.publicKey, lateMs));
   assert.is(old.revoked.length, 1);
   const young = revoke({ ...roster, revoked: revocations(nowMs + 1) }, replica.publicKey, lateMs);

@@ -1,6 +1,8 @@
 /** Who belongs to a share: newcomers, refusals, removals, and what strangers say. */
+import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { clockSkewMs, introductionGraceMs } from '../../agent/base/limits.ts';
 import { revoke } from '../../agent/core/admission.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
 import type { Roster } from '../../agent/core/roster.ts';
@@ -59,6 +61,52 @@ test('a replica admits a newcomer while the writer is away, and tells it when it
     );
     await mesh.connect(ana, writer);
     for (const agent of [writer, ana, bo]) assert.equal(inRoster(agent), ['ana', 'bo', 'writer'], agent.name);
+  });
+});
+
+test('a newcomer that a replica took in before its invitation expired is taken in by the writer after it, by the word of that replica', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite({ expiresMs: Date.now() + 3_600_000 }));
+    await mesh.connect(ana, writer);
+    mesh.disconnect(ana, writer);
+    const bo = await mesh.add('bo', mesh.invite({ expiresMs: Date.now() + 3_600_000 }));
+    const late = await mesh.add('late', mesh.invite({ expiresMs: Date.now() + 3_600_000 }));
+    await mesh.connect(bo, ana);
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 5 * 3_600_000 });
+    try {
+      // One who comes with an expired invitation itself is nobody's guest.
+      await mesh.connect(late, ana);
+      assert.ok(late.heard.includes('refused ana expired'), late.heard.join());
+      await mesh.connect(bo, writer);
+      assert.ok(bo.heard.includes('refused writer expired'), bo.heard.join());
+      await mesh.connect(ana, writer);
+      for (const agent of [writer, ana, bo])
+        assert.equal(inRoster(agent), ['ana', 'bo', 'writer'], agent.name);
+      assert.ok(writer.heard.includes('joined bo') && bo.heard.includes('joined writer'), bo.heard.join());
+    } finally {
+      mock.timers.reset();
+    }
+  });
+});
+
+test('a word for a newcomer holds for a while after its invitation expired, not for ever', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    mesh.disconnect(ana, writer);
+    await mesh.connect(await mesh.add('bo', mesh.invite()), ana);
+    mock.timers.enable({
+      apis: ['Date'],
+      now: Date.now() + 3_600_000 + introductionGraceMs + 2 * clockSkewMs,
+    });
+    try {
+      await mesh.connect(ana, writer);
+      assert.equal(inRoster(writer), ['ana', 'writer']);
+    } finally {
+      mock.timers.reset();
+    }
   });
 });
 
