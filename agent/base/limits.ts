@@ -202,6 +202,10 @@ export const strangerDeadlineMs = 10_000;
 /** New inbound connections a second from one IP, and handshakes at one time: a hundred agents behind one NAT start at once. */
 export const inboundPerSecondMax = 200;
 export const inboundPendingMax = 100;
+/** Of these handshakes those of one IP: a hundred agents behind one NAT come in a few rounds, and one attacker leaves places. */
+export const inboundPendingPerAddressMax = 32;
+/** A handshake of somebody else is done by then, ms: a few round trips and two curves, also while everybody restarts. */
+export const inboundHandshakeMs = 10_000;
 /** Streams a peer may have open on one connection: control, gossip, blocks, identify, ping, each with its successor. */
 export const streamsPerConnectionMax = 16;
 /** Unread bytes of one stream, the largest window: 1 Gbit/s at 32 ms; also the largest frame of the muxer. */
@@ -334,8 +338,8 @@ export const bulkHandshakeMs = 5_000;
 /** Inbound connections that have not shown a key, in all and from one IP; a newcomer beyond is closed unheard. */
 export const bulkArrivalsMax = 64;
 export const bulkArrivalsPerAddressMax = 16;
-/** A connection on which nobody asked for anything is closed after this long, ms: it holds some 100 KB. */
-export const bulkIdleMs = 60_000;
+/** How often connections are looked at for idleness and death, ms. */
+export const bulkLookMs = 2_000;
 /** A connection that owes answers and brought no byte is taken for broken after this long, ms. */
 export const bulkStallMs = 30_000;
 /** Breaks in a row, each before the connection proved itself, after which blocks go over libp2p for a while. */
@@ -376,3 +380,16 @@ export const bulkPortStep = 1_000;
 export const heardHeadsMax = 1024;
 /** After a whole scan that directories' changes asked for, the next one waits this many times as long as it took. */
 export const scanRestShare = 20;
+
+// `[limits] upload` and `download` (net/blocks/pace): a slice and the burst stay below a twentieth of a second together.
+/** Bytes that one connection moves at a time under a limit, in time at its rate, ms, and at most: what others wait for. */
+export const paceSliceMs = 15;
+export const paceSliceBytesMax = 64 * KIB;
+/** What may be caught up after nothing was moved for a while, ms: late timers and a busy loop cost nothing of the rate. */
+export const paceBurstMs = 30;
+/** Least rate that can be asked for, bytes a second: below it a slice would be a few bytes. */
+export const paceBytesPerSecondMin = 1024;
+/** Under a limit so much is asked for ahead, in time at its rate, ms: more would only wait in buffers, and look like a slow peer. */
+export const paceAheadMs = 250;
+/** A connection on which a large block comes in slowly says so this often, ms: it is not to be taken for broken. */
+export const bulkSignMs = 1_000;

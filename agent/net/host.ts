@@ -5,11 +5,11 @@
 import type { Connection, Stream } from '@libp2p/interface';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import { strangerDeadlineMs } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../swarm/messages.ts';
 import { formatAddress, hostOf, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
 import { blocksProtocol } from './blocks/libp2p.ts';
+import { createPace, type Pace } from './blocks/pace.ts';
 import { createBlockPlane } from './blocks/plane.ts';
 import type { BlockRoute, BlockTransport } from './blocks/transport.ts';
 import { closeSoon, controlProtocol, createControl, peerIdOf } from './control.ts';
@@ -19,6 +19,7 @@ import { createNode } from './node.ts';
 import { createStrangers, type StreamHandler } from './strangers.ts';
 import { openStream } from './streams.ts';
 import { createTrafficMeter, type Traffic } from './traffic.ts';
+import { createVisits } from './visits.ts';
 
 export type HostOptions = {
   /** Ed25519 seed, 32 bytes; the PeerId follows from it. */
@@ -31,6 +32,11 @@ export type HostOptions = {
   readonly bulkPort?: number;
   readonly connectionsMax: number;
   readonly discovery: 'static' | 'gossip' | 'mdns';
+  /** Of blocks and pages that are given to others, and of those that come; default: without limit. */
+  readonly upload?: Pace;
+  readonly download?: Pace;
+  /** How long a connection for blocks may stand unused, ms; default: for ever. */
+  readonly idleMs?: () => number;
 };
 
 export type Direction = 'inbound' | 'outbound';
@@ -75,8 +81,11 @@ export type HostHandlers = {
 };
 
 export type TopicHandlers = {
-  /** Synchronous, before anything is relayed: `reject` counts against `from`, who relayed it (not who made it). */
-  validate(bytes: Bytes, from: PeerId): 'accept' | 'ignore' | 'reject';
+  /**
+   * Synchronous, before anything is relayed: `take` delivers without relaying; `reject` counts against `from`, who
+   * relayed it (not who made it).
+   */
+  validate(bytes: Bytes, from: PeerId): 'accept' | 'take' | 'ignore' | 'reject';
   /** Accepted messages of others, each once; never our own. */
   deliver(bytes: Bytes, from: PeerId): void;
 };
@@ -139,6 +148,16 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     violated,
     handlers,
     traffic,
+    upload: options.upload ?? createPace(),
+    download: options.download ?? createPace(),
+    idleMs: options.idleMs ?? (() => Number.POSITIVE_INFINITY),
+  });
+  const visits = createVisits({
+    connectionsMax: options.connectionsMax,
+    strangers,
+    handlers,
+    linkOf: (peer) => control.linkOf(peer),
+    gone: forget,
   });
   const node = await createNode({
     seed: options.seed,
@@ -146,13 +165,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     connectionsMax: options.connectionsMax,
     mdns: options.discovery === 'mdns',
     gossip,
-    gater: {
-      denyInboundConnection: (raw) => !handlers.allowAddress(formatAddress(raw.remoteAddr)),
-      denyInboundEncryptedConnection: (id, raw) =>
-        denied(id.toString(), formatAddress(raw.remoteAddr), 'inbound'),
-      denyOutboundEncryptedConnection: (id, raw) =>
-        denied(id.toString(), formatAddress(raw.remoteAddr), 'outbound'),
-    },
+    gater: visits.gater,
   });
   const self = node.peerId.toString() as PeerId;
   const control = createControl(self, {
@@ -165,35 +178,9 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     received: traffic.received,
     note: handlers.note,
   });
-  // Changes while running.
-  /** Of each open connection: what gives its place among the strangers back, and its deadline. */
-  const visits = new Map<Connection, { readonly leave: () => void; readonly timer: NodeJS.Timeout }>();
-  let closing = false;
-
-  function denied(peer: string, address: string, direction: Direction): boolean {
-    // Strangers have places of their own, so that they cannot keep members out.
-    const full = direction === 'inbound' && visits.size - strangers.placesTaken() >= options.connectionsMax;
-    return closing || full || !handlers.allow(peer as PeerId, address, direction);
-  }
 
   function opened(connection: Connection): void {
-    const peer = peerIdOf(connection);
-    const stranger = connection.direction === 'inbound' && !strangers.isAdmitted(peer);
-    const address = formatAddress(connection.remoteAddr);
-    const leave = stranger ? strangers.takePlace(address) : () => {};
-    if (leave === null) {
-      handlers.note('too many strangers', { peer, address });
-      return connection.abort(new Error('too many strangers'));
-    }
-    const timer = setTimeout(() => overdue(connection), strangerDeadlineMs);
-    visits.set(connection, { leave, timer });
-    connection.addEventListener('close', () => {
-      leave();
-      clearTimeout(timer);
-      visits.delete(connection);
-      if (connectionsOf(peer).length === 0) forget(connection);
-    });
-    if (connection.direction === 'outbound') void control.open(connection);
+    if (visits.opened(connection) && connection.direction === 'outbound') void control.open(connection);
   }
 
   /** libp2p remembers everyone it ever met; whoever makes up identities would fill the memory. */
@@ -201,14 +188,6 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     const peer = peerIdOf(connection);
     if (!strangers.isAdmitted(peer)) traffic.forget(peer);
     node.peerStore.delete(connection.remotePeer).catch(() => {});
-  }
-
-  function overdue(connection: Connection): void {
-    const peer = peerIdOf(connection);
-    const elected = control.linkOf(peer) === connection;
-    if (elected && strangers.isAdmitted(peer)) return;
-    if (elected) handlers.note('stranger hung up', { peer, deadlineMs: strangerDeadlineMs });
-    connection.abort(new Error(elected ? 'not admitted in time' : 'no control stream'));
   }
 
   function linkUp(peer: PeerId, connection: Connection): void {
@@ -269,10 +248,6 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     control.drop(peer, error.message);
   }
 
-  function connectionsOf(peer: PeerId): Connection[] {
-    return [...visits.keys()].filter((connection) => peerIdOf(connection) === peer);
-  }
-
   node.addEventListener('connection:open', (event) => opened(event.detail));
   node.addEventListener('peer:discovery', (event) => {
     const peer = event.detail.id.toString() as PeerId;
@@ -322,16 +297,16 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
       ),
     async hangUp(peer, reason) {
       control.drop(peer, reason);
-      await Promise.all(connectionsOf(peer).map(closeSoon));
+      await Promise.all(visits.of(peer).map(closeSoon));
     },
     admit(peer) {
       if (!strangers.admit(peer)) return;
-      for (const connection of connectionsOf(peer)) visits.get(connection)?.leave();
+      visits.settle(peer);
       becomeReady(peer);
     },
     expel(peer) {
       strangers.expel(peer);
-      for (const connection of connectionsOf(peer)) connection.abort(new Error('expelled'));
+      for (const connection of visits.of(peer)) connection.abort(new Error('expelled'));
       control.drop(peer, 'expelled');
     },
     send: (peer, frame) => control.send(peer, frame),
@@ -340,11 +315,11 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     publish: (topic, bytes) => gossip.publish(topic, bytes),
     traffic: (peer) => traffic.of(peer),
     async close() {
-      closing = true;
+      visits.close();
       for (const peer of control.peers()) control.drop(peer, 'this agent stops');
-      await Promise.all([...visits.keys()].map(closeSoon));
+      await Promise.all(visits.all().map(closeSoon));
       await Promise.all([node.stop(), blocks.close()]);
-      for (const { timer } of visits.values()) clearTimeout(timer);
+      visits.clear();
     },
   };
 }

@@ -2,7 +2,7 @@
  * Whom to ask for what next. Reads wants, requests and neighbours and changes none of them, save that offers nobody
  * needs any more are dropped.
  */
-import { KIB, requestBytesMax, requestDigestsMax } from '../base/limits.ts';
+import { KIB, paceAheadMs, requestBytesMax, requestDigestsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
@@ -49,8 +49,10 @@ export function createPicker(options: {
   requests: Requests;
   neighbours: Neighbours;
   random: () => number;
+  /** What may come in a millisecond; 0: without limit. */
+  downloadBytesPerMs: () => number;
 }): Picker {
-  const { wants, requests, neighbours, random } = options;
+  const { wants, requests, neighbours, random, downloadBytesPerMs } = options;
 
   // Changes while running.
   let target: Aim['target'] = null;
@@ -173,7 +175,10 @@ export function createPicker(options: {
   function runBytesMax(): number {
     const all = settledBytes + wants.bytes();
     const runs = neighbours.count() <= 2 ? runsWantedOfFew : runsWanted;
-    return Math.min(requestBytesMax, Math.max(runBytesMin, Math.ceil(all / runs)));
+    const rate = downloadBytesPerMs();
+    // Two at a time, so that one is being answered while the other comes in.
+    const allowed = rate === 0 ? requestBytesMax : Math.floor((rate * paceAheadMs) / 2);
+    return Math.min(requestBytesMax, Math.max(runBytesMin, Math.min(allowed, Math.ceil(all / runs))));
   }
 
   function pick(neighbour: Neighbour): readonly Want[] {

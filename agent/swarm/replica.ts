@@ -31,6 +31,8 @@ export type ReplicaOptions = {
   readonly salt?: Bytes;
   /** In [0, 1). */
   readonly random: () => number;
+  /** What may come in a millisecond; 0, and by default: without limit. */
+  readonly downloadBytesPerMs?: () => number;
 };
 
 export type NeighbourView = {
@@ -55,7 +57,12 @@ export function createReplica(options: ReplicaOptions): Replica {
   const neighbours = createNeighbours();
   const heads = createHeads(options.head);
   const announce = createAnnounce({ neighbours, random });
-  const schedule = createSchedule({ neighbours, library, random });
+  const schedule = createSchedule({
+    neighbours,
+    library,
+    random,
+    ...(options.downloadBytesPerMs && { downloadBytesPerMs: options.downloadBytesPerMs }),
+  });
   const reconcile = createReconcile({
     applied: options.applied,
     library,

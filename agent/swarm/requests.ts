@@ -98,6 +98,10 @@ export function createRequests(): Requests {
     send({ neighbour, plane, digests, bytes, nowMs }) {
       assert(digests.length > 0, 'a request asks for something');
       lastId += 1;
+      // Answers come one after the other: what was asked before comes first.
+      let bytesAhead = 0;
+      for (const { peer, bytes: ahead } of inFlight.values())
+        if (peer === neighbour.peer) bytesAhead += ahead;
       const request: InFlight = {
         id: lastId,
         peer: neighbour.peer,
@@ -105,7 +109,7 @@ export function createRequests(): Requests {
         bytes,
         sentMs: nowMs,
         left: new Set(digests),
-        deadlineMs: nowMs + patienceMs(neighbour, bytes),
+        deadlineMs: nowMs + patienceMs(neighbour, bytesAhead + bytes),
         late: false,
         hedged: false,
       };

@@ -3,7 +3,7 @@
  * socket or a clock. Random among the rarest few, runs of neighbouring blocks, few requests at a time, and hedging
  * at the end, after the swarm models of Mundinger, Weber and Weiss (arXiv cs/0606110) and Kraken's piece requests.
  */
-import { MIB, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
+import { MIB, paceAheadMs, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { Effect, Library } from './events.ts';
@@ -73,12 +73,14 @@ export function createSchedule(options: {
   neighbours: Neighbours;
   library: Library;
   random: () => number;
+  /** What may come in a millisecond, of all shares together; 0, and by default: without limit. */
+  downloadBytesPerMs?: () => number;
 }): Schedule {
-  const { neighbours, random } = options;
+  const { neighbours, random, downloadBytesPerMs = () => 0 } = options;
   const wants = createWants();
   const requests = createRequests();
   const storage = createStorage();
-  const picker = createPicker({ wants, requests, neighbours, random });
+  const picker = createPicker({ wants, requests, neighbours, random, downloadBytesPerMs });
 
   // Changes while running.
   let storedBytes = 0;
@@ -161,8 +163,12 @@ export function createSchedule(options: {
   }
 
   function windowOf(): number {
-    const wide = requestsInFlightMin + requests.pipeline(picker.runBytesMax());
-    return Math.min(requestsInFlightMax, Math.floor(wide), storage.requestsMax());
+    const runBytes = picker.runBytesMax();
+    const rate = downloadBytesPerMs();
+    const aheadBytes = rate * (paceAheadMs + 2 * requests.roundTripMs());
+    const allowed = rate === 0 ? requestsInFlightMax : Math.max(1, Math.floor(aheadBytes / runBytes));
+    const wide = requestsInFlightMin + requests.pipeline(runBytes);
+    return Math.min(requestsInFlightMax, allowed, Math.floor(wide), storage.requestsMax());
   }
 
   return {

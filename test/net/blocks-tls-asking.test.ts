@@ -1,9 +1,11 @@
 /** Who is asked and served over TLS, on connections that are made up. */
+
+import { mock } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { P2psyncError } from '../../agent/base/errors.ts';
-import { requestsOpenMax } from '../../agent/base/limits.ts';
+import { bulkLookMs, requestsOpenMax } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { PeerId, ShareId } from '../../agent/core/keys.ts';
 import { createTlsBlocks } from '../../agent/net/blocks/tls.ts';
@@ -31,6 +33,9 @@ type FakeLine = {
   readonly sent: BulkFrame[];
   closed: boolean;
 };
+
+/** How long a connection may stand unused, as the test wants it; a negative one is over at once. */
+const idle = { ms: Number.POSITIVE_INFINITY };
 
 function setUp() {
   const log: string[] = [];
@@ -76,6 +81,7 @@ function setUp() {
       requestsLost: () => log.push('lost'),
     },
     traffic: createTrafficMeter(),
+    idleMs: () => idle.ms,
   });
   return { tls, log, lines, offers };
 }
@@ -225,6 +231,64 @@ test('a peer that comes anew replaces what it had, and one that is lost has noth
   assert.ok(log.includes('cancelled 1'));
   tls.lost(ana);
   assert.ok(newer.closed);
+});
+
+/** Runs with timers that the test turns. */
+async function withTimers(run: (look: () => void) => Promise<void>): Promise<void> {
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    await run(() => mock.timers.tick(bulkLookMs));
+  } finally {
+    mock.timers.reset();
+    idle.ms = Number.POSITIVE_INFINITY;
+  }
+}
+
+test('a connection that nobody asks on is closed after a while, not while an answer is owed, and wanted anew', async () => {
+  await withTimers(async (look) => {
+    const { tls, log, line } = askingUp();
+    tls.request(ana, request(1));
+    idle.ms = -1;
+    look();
+    assert.not(line.closed, 'an answer is owed');
+    void line.handlers.frame({ kind: 'answer', answer: { kind: 'done', id: 1 } });
+    idle.ms = 60_000;
+    look();
+    assert.not(line.closed, 'not so soon');
+    idle.ms = -1;
+    look();
+    assert.ok(line.closed && !tls.canAsk(ana));
+    assert.equal(log.slice(-2), ['done 1', 'idle']);
+    tls.want(ana);
+    assert.is(log.at(-1), 'bulkWanted');
+  });
+});
+
+test('one that served and is closed by its other end while nothing is owed is idle, not broken', () => {
+  const { tls, log, line } = askingUp();
+  tls.request(ana, request(1));
+  void line.handlers.frame({ kind: 'answer', answer: { kind: 'done', id: 1 } });
+  line.handlers.closed('it closed the connection', null);
+  assert.is(log.at(-1), 'idle');
+  const other = askingUp();
+  other.line.handlers.closed('it closed the connection', null);
+  assert.is(other.log.at(-1), 'broke');
+});
+
+test('who asks nothing for a while is served on that connection no more', async () => {
+  await withTimers(async (look) => {
+    const { tls, line } = await servingUp();
+    void line.handlers.frame({ kind: 'request', request: request(1) });
+    idle.ms = -1;
+    look();
+    assert.not(line.closed, 'an answer is owed');
+    await tls.answer(ana, { kind: 'done', id: 1 });
+    look();
+    assert.ok(line.closed);
+    tls.close();
+    idle.ms = -1;
+    look();
+  });
 });
 
 test.run();

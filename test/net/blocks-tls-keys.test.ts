@@ -9,8 +9,9 @@ import * as assert from 'uvu/assert';
 import { toHex } from '../../agent/base/bytes.ts';
 import { blockBytesMax, bulkArrivalsPerAddressMax, MIB } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
+import { createPace } from '../../agent/net/blocks/pace.ts';
 import type { FromSockets, Psk, ToSockets } from '../../agent/net/blocks/tls-messages.ts';
-import { createSockets } from '../../agent/net/blocks/tls-sockets.ts';
+import { createSockets, type SocketPaces } from '../../agent/net/blocks/tls-sockets.ts';
 import { encodeBulk } from '../../agent/wire/bulk.ts';
 
 type Rig = {
@@ -22,7 +23,10 @@ type Rig = {
 };
 
 /** @param allow of each `IP:PORT` that knocks. */
-async function startRig(allow: (address: string) => boolean = () => true): Promise<Rig> {
+async function startRig(
+  allow: (address: string) => boolean = () => true,
+  paces: SocketPaces = { upload: createPace(), download: createPace() },
+): Promise<Rig> {
   const said: FromSockets[] = [];
   const waiting = new Set<() => void>();
   const sockets = createSockets((message) => {
@@ -33,7 +37,7 @@ async function startRig(allow: (address: string) => boolean = () => true): Promi
       setImmediate(() => sockets.handle({ kind: 'knockAnswer', knock, allowed: allow(address) }));
     }
     for (const wake of waiting) wake();
-  });
+  }, paces);
   async function until(fits: (message: FromSockets) => boolean): Promise<FromSockets> {
     const { promise, resolve, reject } = Promise.withResolvers<FromSockets>();
     const kinds = () => JSON.stringify(said.map(({ kind }) => kind));

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { havesMax, requestsInFlightMax, strikeDecayMs } from '../../agent/base/limits.ts';
+import { havesMax, paceAheadMs, requestsInFlightMax, strikeDecayMs } from '../../agent/base/limits.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { Effect } from '../../agent/swarm/events.ts';
@@ -19,14 +19,26 @@ type Before = {
   readonly haves?: ReadonlyMap<PeerId, readonly number[]>;
   readonly wants: number;
   readonly bytes?: number;
+  readonly downloadBytesPerMs?: number;
 };
 
 type Setup = { readonly schedule: Schedule; readonly neighbours: Neighbours };
 
-function setup({ complete = [], haves = new Map(), wants, bytes = 100_000 }: Before): Setup {
+function setup({
+  complete = [],
+  haves = new Map(),
+  wants,
+  bytes = 100_000,
+  downloadBytesPerMs = 0,
+}: Before): Setup {
   const neighbours = createNeighbours();
   const library = { page: () => undefined, hasBlock: () => false };
-  const schedule = createSchedule({ neighbours, library, random: createRandom(1).next });
+  const schedule = createSchedule({
+    neighbours,
+    library,
+    random: createRandom(1).next,
+    downloadBytesPerMs: () => downloadBytesPerMs,
+  });
   for (const peer of [...complete, ...haves.keys()]) neighbours.add(peer);
   for (const peer of complete) {
     const neighbour = neighbours.get(peer);
@@ -220,6 +232,28 @@ test('remembers a bounded number of announcements, the latest', () => {
   for (let index = 0; index <= havesMax; index += 1) wants.hold(ana, digest(index));
   assert.not(wants.holds(ana, digest(0)));
   assert.ok(wants.holds(ana, digest(havesMax)));
+});
+
+test('under a download limit no more is asked for ahead than a quarter of a second brings, yet always something', () => {
+  const bytes = 50_000;
+  const complete = [ana, bo, cy];
+  for (const downloadBytesPerMs of [0, 1, 1000, 5000]) {
+    const { schedule } = setup({ complete, wants: 400, bytes, downloadBytesPerMs });
+    const requests = requestsOf(schedule.fill(0));
+    const ahead = requests.reduce((sum, { request }) => sum + request.digests.length * bytes, 0);
+    const most = downloadBytesPerMs === 0 ? 6 * 1_048_576 : Math.max(bytes, downloadBytesPerMs * paceAheadMs);
+    assert.ok(ahead > 0 && ahead <= most, `${ahead} bytes ahead at ${downloadBytesPerMs}`);
+  }
+});
+
+test('a request behind another to the same neighbour is given the time of both', () => {
+  const { schedule } = setup({ complete: [ana], wants: 40, bytes: 600_000 });
+  assert.is(requestsOf(schedule.fill(0)).length, 2);
+  const struck = (nowMs: number) => schedule.fill(nowMs).filter(({ kind }) => kind === 'strike').length;
+  // 5 s and a second for each 32 kB, as long as nothing is known of it.
+  assert.is(struck(5_000 + 600_000 / 32), 1);
+  assert.is(struck(5_000 + 1_200_000 / 32 - 1), 0);
+  assert.is(struck(5_000 + 1_200_000 / 32), 1);
 });
 
 test.run();

@@ -2,6 +2,7 @@
  * Blocks over libp2p: one long-lived stream a direction and peer, opened by who asks; requests on it one way, answers
  * back. The only file that knows that the bulk plane is a libp2p stream.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Stream } from '@libp2p/interface';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
@@ -12,6 +13,7 @@ import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.t
 import type { HostHandlers } from '../host.ts';
 import { createPullReader, untilWritable } from '../streams.ts';
 import type { TrafficMeter } from '../traffic.ts';
+import { type Pace, slicesOf } from './pace.ts';
 import type { BlockTransport } from './transport.ts';
 
 export const blocksProtocol = '/p2psync/blocks/1';
@@ -26,6 +28,8 @@ export type BlocksOptions = {
   readonly violated: (peer: PeerId, error: P2psyncError) => void;
   readonly handlers: Pick<HostHandlers, 'blockRequest' | 'blockCancelled' | 'blockAnswer' | 'requestsLost'>;
   readonly traffic: TrafficMeter;
+  readonly upload: Pace;
+  readonly download: Pace;
 };
 
 export type Libp2pBlocks = BlockTransport & {
@@ -50,6 +54,8 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   // Changes while running.
   const askings = new Map<PeerId, Asking>();
   const servings = new Map<PeerId, Serving>();
+
+  const received = (peer: PeerId) => (bytes: number) => traffic.received(peer, bytes);
 
   function ask(peer: PeerId): Asking {
     const asking: Asking = { stream: options.open(peer), ids: new Set() };
@@ -79,7 +85,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
 
   async function readAnswers(peer: PeerId, asking: Asking, stream: Stream): Promise<void> {
     try {
-      for await (const frame of framesOf(stream, (bytes) => traffic.received(peer, bytes))) {
+      for await (const frame of framesOf(stream, received(peer), options.download)) {
         if (askings.get(peer) !== asking) return;
         if (frame.kind !== 'answer') throw wrongWay(frame);
         const { answer } = frame;
@@ -96,7 +102,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
 
   async function readRequests(peer: PeerId, serving: Serving): Promise<void> {
     try {
-      for await (const frame of framesOf(serving.stream, (bytes) => traffic.received(peer, bytes))) {
+      for await (const frame of framesOf(serving.stream, received(peer), null)) {
         if (servings.get(peer) !== serving) return;
         if (frame.kind === 'answer' || frame.kind === 'packed') throw wrongWay(frame);
         if (frame.kind === 'cancel') cancelled(peer, serving, frame.id);
@@ -121,7 +127,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   function cancelled(peer: PeerId, serving: Serving, id: number): void {
     if (!serving.ids.delete(id)) return;
     // So that the requester can forget the id; blocks that are still answered to it are dropped.
-    inTurn(serving, { kind: 'done', id }, () => true).then(
+    inTurn(serving, options.upload, { kind: 'done', id }, () => true).then(
       (bytes) => traffic.sent(peer, bytes),
       () => {},
     );
@@ -157,7 +163,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
         throw new P2psyncError('unreachable-peer', `${peer} does not wait for blocks any more`, { peer });
       }
       if (!serving.ids.has(answer.id)) return;
-      traffic.sent(peer, await inTurn(serving, answer, () => serving.ids.has(answer.id)));
+      traffic.sent(peer, await inTurn(serving, options.upload, answer, () => serving.ids.has(answer.id)));
     },
     accept(peer, stream) {
       const older = servings.get(peer);
@@ -176,12 +182,13 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
 }
 
 /** One answer after the other, each when the stream takes it. @returns bytes written: 0 where no longer wanted. */
-function inTurn(serving: Serving, answer: BlockAnswer, wanted: () => boolean): Promise<number> {
+function inTurn(serving: Serving, pace: Pace, answer: BlockAnswer, wanted: () => boolean): Promise<number> {
   const sent = serving.turn.then(async () => {
     await untilWritable(serving.stream);
     if (!wanted()) return 0;
     if (answer.kind === 'done' || answer.kind === 'busy') serving.ids.delete(answer.id);
-    return sendAll(serving.stream, encodeBulk({ kind: 'answer', answer }));
+    const parts = encodeBulk({ kind: 'answer', answer });
+    return pace.rate() === 0 ? sendAll(serving.stream, parts) : await sendPaced(serving.stream, parts, pace);
   });
   serving.turn = sent.then(
     () => {},
@@ -198,14 +205,42 @@ function sendAll(stream: Stream, parts: readonly Bytes[]): number {
   return bytes;
 }
 
-async function* framesOf(stream: Stream, count: (bytes: number) => void): AsyncGenerator<BulkFrame> {
+async function sendPaced(stream: Stream, parts: readonly Bytes[], pace: Pace): Promise<number> {
+  let bytes = 0;
+  for (const part of parts) {
+    for (const slice of slicesOf(part, pace)) {
+      await turnOf(slice, pace);
+      await untilWritable(stream);
+      stream.send(slice);
+      bytes += slice.byteLength;
+    }
+  }
+  return bytes;
+}
+
+async function turnOf(bytes: Bytes, pace: Pace): Promise<void> {
+  const waitMs = pace.take(bytes.byteLength);
+  if (waitMs > 0) await setTimeout(waitMs);
+}
+
+/** @param pace of what comes; null: it is small, and not held back. */
+async function* framesOf(
+  stream: Stream,
+  count: (bytes: number) => void,
+  pace: Pace | null,
+): AsyncGenerator<BulkFrame> {
   const reader = createPullReader(stream);
   const decoder = createBulkDecoder();
   for (;;) {
     const chunk = await reader.read();
     if (chunk === null) return decoder.end();
-    count(chunk.byteLength);
-    for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) yield* decoder.push(part);
+    for (const part of chunk instanceof Uint8Array ? [chunk] : chunk) {
+      for (const bytes of pace === null || pace.rate() === 0 ? [part] : slicesOf(part, pace)) {
+        if (pace !== null) await turnOf(bytes, pace);
+        count(bytes.byteLength);
+        yield* decoder.push(bytes);
+      }
+    }
   }
 }
 

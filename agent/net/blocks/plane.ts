@@ -11,6 +11,7 @@ import type { BulkSetup } from '../../wire/frames.ts';
 import type { HostHandlers } from '../host.ts';
 import type { TrafficMeter } from '../traffic.ts';
 import { createLibp2pBlocks } from './libp2p.ts';
+import type { Pace } from './pace.ts';
 import { createRoutes, type TlsNews } from './routes.ts';
 import { createTlsBlocks } from './tls.ts';
 import { createLines } from './tls-lines.ts';
@@ -30,6 +31,11 @@ export type BlockPlaneOptions = {
     'allowAddress' | 'blockRequest' | 'blockCancelled' | 'blockAnswer' | 'requestsLost' | 'note'
   >;
   readonly traffic: TrafficMeter;
+  /** Of all answers that are given, and of all that come, whichever way they travel. */
+  readonly upload: Pace;
+  readonly download: Pace;
+  /** How long a connection may stand unused, ms. */
+  readonly idleMs: () => number;
 };
 
 export type BlockPlane = BlockTransport & {
@@ -56,6 +62,8 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
   const lines = createLines({
     allowAddress: (address) => handlers.allowAddress(address),
     note: (text, fields) => handlers.note(text, fields),
+    upload: options.upload,
+    download: options.download,
   });
   const libp2p = createLibp2pBlocks(options);
   const tls = createTlsBlocks({ ...options, lines, say, news });
@@ -115,6 +123,9 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
       tls.lost(peer);
       routes.forget(peer);
     },
-    close: () => lines.close(),
+    close() {
+      tls.close();
+      return lines.close();
+    },
   };
 }

@@ -7,6 +7,7 @@ import { P2psyncError } from '../../base/errors.ts';
 import { bulkBatchBytes, bulkSendBytesMax } from '../../base/limits.ts';
 import type { BulkFrame } from '../../wire/bulk.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
+import type { Pace } from './pace.ts';
 import { costOf, type FromSockets, type LinkId, type Psk } from './tls-messages.ts';
 import { startTlsThread } from './tls-thread.ts';
 
@@ -48,6 +49,8 @@ export type Lines = {
 };
 
 export type LinesOptions = {
+  readonly upload: Pace;
+  readonly download: Pace;
   readonly allowAddress: (address: string) => boolean;
   readonly note: (text: string, fields: Readonly<Record<string, string | number>>) => void;
 };
@@ -71,7 +74,8 @@ export function createLines(options: LinesOptions): Lines {
   const listening = Promise.withResolvers<number | null>();
   let port: number | null = null;
   let lastLink = 0;
-  const thread = startTlsThread(receive, (reason) => {
+  const memory = { upload: options.upload.memory, download: options.download.memory };
+  const thread = startTlsThread(memory, receive, (reason) => {
     options.note('the thread of bulk connections ended', { reason });
     port = null;
     listening.resolve(null);

@@ -5,9 +5,11 @@
 import type { TLSSocket } from 'node:tls';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
-import { bulkAheadBytesMax, bulkBatchBytes } from '../../base/limits.ts';
+import { bulkAheadBytesMax, bulkBatchBytes, bulkSignMs } from '../../base/limits.ts';
 import { digestOf } from '../../core/digest.ts';
 import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
+import type { Pace } from './pace.ts';
+import { createPacedReader, createPacedWriter } from './paced.ts';
 import { costOf, type FromSockets, type LinkId } from './tls-messages.ts';
 import { type Block, createSpeedMeter, pack, unpack } from './tls-packing.ts';
 
@@ -24,11 +26,17 @@ export type Link = {
 
 type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 
+/** Of what goes out, and of what comes in; null: it is small, and not held back. */
+export type LinkPaces = { readonly write: Pace | null; readonly read: Pace | null };
+
 /** @param socket after its handshake; its events, but not its data, are taken over. Says `closed` when it ends by itself. */
-export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
+export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: LinkPaces): Link {
   // Fixed at start.
   const decoder = createBulkDecoder();
   const meter = createSpeedMeter();
+  const writer = paces.write === null ? null : createPacedWriter(paces.write, write);
+  const reader =
+    paces.read === null ? null : createPacedReader(paces.read, { receive: takeIn, caughtUp: resume });
   // Changes while running.
   let batch: Received[] = [];
   let transfer: ArrayBuffer[] = [];
@@ -40,8 +48,16 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
   let uncorking = false;
   let failure: Error | undefined;
   let over = false;
+  let saidMs = performance.now();
 
   function receive(chunk: Bytes): void {
+    if (over) return;
+    if (reader === null) takeIn(chunk);
+    else reader.receive(chunk);
+    pauseWhereBehind();
+  }
+
+  function takeIn(chunk: Bytes): void {
     if (over) return;
     wireBytes += chunk.byteLength;
     try {
@@ -51,10 +67,19 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
       return end(error);
     }
     if (batchBytes >= bulkBatchBytes) flush();
-    if (unhandledBytes > bulkAheadBytesMax && !paused) {
-      paused = true;
-      socket.pause();
-    }
+    else if (performance.now() - saidMs >= bulkSignMs) say();
+  }
+
+  function pauseWhereBehind(): void {
+    if (over || paused || (unhandledBytes <= bulkAheadBytesMax && reader?.isBehind() !== true)) return;
+    paused = true;
+    socket.pause();
+  }
+
+  function resume(): void {
+    if (over || !paused || unhandledBytes > bulkAheadBytesMax / 2 || reader?.isBehind() === true) return;
+    paused = false;
+    socket.resume();
   }
 
   function take(frame: BulkFrame): void {
@@ -71,7 +96,13 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
   }
 
   function flush(): void {
-    if (batch.length === 0 || over) return;
+    if (batch.length > 0) say();
+  }
+
+  /** Also without a whole frame: a sign of life. */
+  function say(): void {
+    if (wireBytes === 0 || over) return;
+    saidMs = performance.now();
     post({ kind: 'frames', link, frames: batch, wireBytes }, transfer);
     batch = [];
     transfer = [];
@@ -82,7 +113,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
   function end(error: Error | undefined): void {
     if (over) return;
     flush();
-    over = true;
+    stop();
     socket.destroy();
     post({
       kind: 'closed',
@@ -90,6 +121,21 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
       reason: error?.message ?? 'the peer closed it',
       code: error instanceof P2psyncError ? error.code : null,
     });
+  }
+
+  function stop(): void {
+    over = true;
+    writer?.close();
+    reader?.close();
+  }
+
+  function write(parts: readonly Bytes[], done: () => void): void {
+    if (over) return;
+    cork();
+    for (const [index, part] of parts.entries()) {
+      if (index < parts.length - 1) socket.write(part);
+      else socket.write(part, (error) => error ?? done());
+    }
   }
 
   /** One message for all that the kernel took in this turn. */
@@ -126,24 +172,18 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post): Link {
     receive,
     send(frame) {
       if (over) return;
-      cork();
       const costBytes = costOf(frame);
       const parts = encodeBulk(smaller(frame));
       const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
       meter.given(bytes, performance.now());
-      for (const [index, part] of parts.entries()) {
-        if (index < parts.length - 1) socket.write(part);
-        else socket.write(part, (error) => error ?? noteWritten(costBytes, bytes));
-      }
+      (writer?.write ?? write)(parts, () => noteWritten(costBytes, bytes));
     },
     handled(costBytes) {
       unhandledBytes -= costBytes;
-      if (over || !paused || unhandledBytes > bulkAheadBytesMax / 2) return;
-      paused = false;
-      socket.resume();
+      resume();
     },
     close() {
-      over = true;
+      stop();
       socket.destroySoon();
     },
   };

@@ -10,6 +10,9 @@ export type LinkId = number;
 /** The secret of one connection; the identity is 32 hex digits. */
 export type Psk = { readonly identity: string; readonly key: Bytes };
 
+/** What the threads share: the memory of the two paces. */
+export type SocketMemory = { readonly upload: SharedArrayBuffer; readonly download: SharedArrayBuffer };
+
 export type ToSockets =
   /** Port 0, or one that is taken: the system chooses. Answered by `listening` or `deaf`. */
   | { readonly kind: 'listen'; readonly hosts: readonly string[]; readonly port: number }
@@ -42,6 +45,7 @@ export type FromSockets =
       readonly link: LinkId;
       /** Blocks are whole and hashed: `verified` where they are what they are called. */
       readonly frames: readonly Exclude<BulkFrame, { kind: 'packed' }>[];
+      /** Since the last one; also said without frames, as a sign of life while a large block comes in slowly. */
       readonly wireBytes: number;
     }
   /** The kernel has taken so much. */

@@ -26,7 +26,8 @@ import {
   bulkHandshakeMs,
   bulkReadBytes,
 } from '../../base/limits.ts';
-import { createLink, type Link, type Post } from './tls-link.ts';
+import type { Pace } from './pace.ts';
+import { createLink, type Link, type LinkPaces, type Post } from './tls-link.ts';
 import type { LinkId, Psk, ToSockets } from './tls-messages.ts';
 
 export type Sockets = {
@@ -41,7 +42,10 @@ const protocol: SecureContextOptions = {
   maxVersion: 'TLSv1.3',
 };
 
-export function createSockets(post: Post): Sockets {
+/** Answers are paced, those that are given and those that come; requests are small. */
+export type SocketPaces = { readonly upload: Pace; readonly download: Pace };
+
+export function createSockets(post: Post, paces: SocketPaces): Sockets {
   // Fixed at start.
   const secureContext = createSecureContext(protocol);
   // Changes while running.
@@ -134,15 +138,16 @@ export function createSockets(post: Post): Sockets {
       tls.off('error', lost);
       tls.off('close', lost);
       settled(socket);
-      tls.on('data', opened(link, tls).receive);
+      tls.on('data', opened(link, tls, { write: paces.upload, read: null }).receive);
     });
   }
 
-  function opened(link: LinkId, socket: TLSSocket): Link {
-    const open = createLink(link, socket, (message, transfer) => {
+  function opened(link: LinkId, socket: TLSSocket, linkPaces: LinkPaces): Link {
+    const say: Post = (message, transfer) => {
       if (message.kind === 'closed') links.delete(link);
       post(message, transfer);
-    });
+    };
+    const open = createLink(link, socket, say, linkPaces);
     links.set(link, open);
     post({ kind: 'open', link });
     return open;
@@ -181,7 +186,7 @@ export function createSockets(post: Post): Sockets {
       socket.off('error', lost);
       socket.off('close', lost);
       dialling.delete(link);
-      open = opened(link, socket);
+      open = opened(link, socket, { write: null, read: paces.download });
     });
   }
 

@@ -1,6 +1,6 @@
 /** The worker thread of the TLS sockets, as the main thread holds it. Owns the thread; decides nothing. */
 import { Worker } from 'node:worker_threads';
-import type { FromSockets, ToSockets } from './tls-messages.ts';
+import type { FromSockets, SocketMemory, ToSockets } from './tls-messages.ts';
 
 export type TlsThread = {
   post(message: ToSockets, transfer?: readonly ArrayBuffer[]): void;
@@ -10,11 +10,12 @@ export type TlsThread = {
 
 /** @param ended the thread ended by itself: nothing more comes. */
 export function startTlsThread(
+  workerData: SocketMemory,
   receive: (message: FromSockets) => void,
   ended: (reason: string) => void,
 ): TlsThread {
   const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const worker = new Worker(new URL(`./tls-worker${extension}`, import.meta.url));
+  const worker = new Worker(new URL(`./tls-worker${extension}`, import.meta.url), { workerData });
   // Changes while running.
   let over = false;
   let messages: ToSockets[] = [];

@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { toHex } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
-import { bulkConnectMs, bulkIdleMs, bulkOfferMs, bulkStallMs, requestsOpenMax } from '../../base/limits.ts';
+import { bulkConnectMs, bulkLookMs, bulkOfferMs, bulkStallMs, requestsOpenMax } from '../../base/limits.ts';
 import type { PeerId } from '../../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../swarm/messages.ts';
 import type { BulkFrame } from '../../wire/bulk.ts';
@@ -27,6 +27,8 @@ export type TlsOptions = {
   readonly news: (peer: PeerId, news: TlsNews, reason: string) => void;
   readonly handlers: Pick<HostHandlers, 'blockRequest' | 'blockCancelled' | 'blockAnswer' | 'requestsLost'>;
   readonly traffic: TrafficMeter;
+  /** A connection that carries nothing for so long is closed, and opened anew when it is needed. */
+  readonly idleMs: () => number;
 };
 
 export type TlsBlocks = {
@@ -44,6 +46,8 @@ export type TlsBlocks = {
   setup(peer: PeerId, frame: BulkSetup): void;
   /** The peer is gone or not wanted any more: closes its connections and forgets its keys, in this turn. */
   lost(peer: PeerId): void;
+  /** Looks after nothing any more. */
+  close(): void;
 };
 
 /** What this agent asks of a peer. */
@@ -51,14 +55,17 @@ type Asking = {
   /** Null while the offer is waited for. */
   line: Line | null;
   isUp: boolean;
+  /** An answer came on it. */
+  isProven: boolean;
   /** Open ids; those of cancelled requests stay until the peer says `done`. */
   readonly ids: Set<number>;
   usedMs: number;
-  timer: NodeJS.Timeout;
+  /** Until it is up. */
+  readonly timer: NodeJS.Timeout;
 };
 
 /** What a peer asks of this agent. */
-type Serving = { readonly line: Line; readonly ids: Set<number> };
+type Serving = { readonly line: Line; readonly ids: Set<number>; usedMs: number };
 
 export function createTlsBlocks(options: TlsOptions): TlsBlocks {
   const { handlers, traffic, lines } = options;
@@ -66,6 +73,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
   const askings = new Map<PeerId, Asking>();
   const servings = new Map<PeerId, Serving>();
   const offers = new Map<PeerId, { readonly line: Line; readonly timer: NodeJS.Timeout }>();
+  const looking = setInterval(look, bulkLookMs).unref();
 
   function endAsking(peer: PeerId, asking: Asking, news: TlsNews, reason: string): void {
     if (askings.get(peer) !== asking) return;
@@ -83,33 +91,40 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
         clearTimeout(asking.timer);
         asking.isUp = true;
         asking.usedMs = performance.now();
-        asking.timer = setInterval(() => look(peer, asking), bulkStallMs / 2).unref();
         options.news(peer, 'up', '');
       },
       frame(frame) {
         if (frame.kind !== 'answer') throw wrongWay(frame);
         const { answer } = frame;
+        asking.isProven = true;
+        asking.usedMs = performance.now();
         if (!asking.ids.has(answer.id)) return undefined;
         if (answer.kind === 'done' || answer.kind === 'busy') asking.ids.delete(answer.id);
         return handlers.blockAnswer(peer, answer);
       },
       closed(reason, error) {
-        endAsking(peer, asking, asking.isUp ? 'broke' : 'failed', reason);
+        // One that served and owes nothing may be closed by its other end, too: that is no break.
+        const idle = asking.isProven && asking.ids.size === 0 && error === null;
+        endAsking(peer, asking, idle ? 'idle' : asking.isUp ? 'broke' : 'failed', reason);
         if (error !== null) options.violated(peer, error);
       },
     };
   }
 
   /** A connection may die without a word, and one that is not used is not kept. */
-  function look(peer: PeerId, asking: Asking): void {
+  function look(): void {
     const nowMs = performance.now();
-    if (asking.ids.size === 0) {
-      if (nowMs - asking.usedMs >= bulkIdleMs) endAsking(peer, asking, 'idle', 'nobody asked');
-    } else if (
-      nowMs - asking.usedMs >= bulkStallMs &&
-      asking.line?.isAliveSince(nowMs - bulkStallMs) === false
-    ) {
-      endAsking(peer, asking, 'broke', 'nothing came for too long');
+    for (const [peer, asking] of askings) {
+      if (!asking.isUp) continue;
+      const { ids, usedMs, line } = asking;
+      if (ids.size === 0) {
+        if (nowMs - usedMs >= options.idleMs()) endAsking(peer, asking, 'idle', 'nobody asked');
+      } else if (nowMs - usedMs >= bulkStallMs && line?.isAliveSince(nowMs - bulkStallMs) === false) {
+        endAsking(peer, asking, 'broke', 'nothing came for too long');
+      }
+    }
+    for (const [peer, serving] of servings) {
+      if (serving.ids.size === 0 && nowMs - serving.usedMs >= options.idleMs()) endServing(peer, serving);
     }
   }
 
@@ -137,7 +152,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
           if (offers.get(peer)?.line === line) forgetOffer(peer);
           const older = servings.get(peer);
           if (older !== undefined) endServing(peer, older);
-          serving.entry = { line, ids: new Set() };
+          serving.entry = { line, ids: new Set(), usedMs: performance.now() };
           servings.set(peer, serving.entry);
           options.news(peer, 'used', '');
         },
@@ -183,6 +198,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
       throw new P2psyncError('limit-exceeded', `more than ${requestsOpenMax} requests are open`);
     }
     serving.ids.add(request.id);
+    serving.usedMs = performance.now();
     handlers.blockRequest(peer, request);
   }
 
@@ -213,6 +229,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
       const asking: Asking = {
         line: null,
         isUp: false,
+        isProven: false,
         ids: new Set(),
         usedMs: 0,
         timer: setTimeout(
@@ -244,6 +261,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
         return kind === 'done' || kind === 'busy' ? serving.ids.delete(id) : serving.ids.has(id);
       };
       await serving.line.give({ kind: 'answer', answer }, isWanted);
+      serving.usedMs = performance.now();
     },
     setup(peer, frame) {
       if (frame.kind === 'bulkOffer') offered(peer, frame);
@@ -256,6 +274,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
       const asking = askings.get(peer);
       if (asking !== undefined) endAsking(peer, asking, 'idle', 'the peer is gone');
     },
+    close: () => clearInterval(looking),
   };
 }
 

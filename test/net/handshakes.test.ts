@@ -1,0 +1,85 @@
+/** What connections cost that never say who they are, on the port of libp2p; that of blocks is in blocks-tls-keys. */
+import { connect as connectTcp, type Socket } from 'node:net';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { inboundPendingMax, inboundPendingPerAddressMax } from '../../agent/base/limits.ts';
+import { befriend, closeAll, connect, startTestHost, type TestHost } from './hosts.ts';
+
+function portOf(host: TestHost): number {
+  return Number(/tcp\/(\d+)/.exec(host.addresses()[0] ?? '')?.[1]);
+}
+
+/** From an address of the machine's own: the whole of 127.0.0.0/8 is. */
+function knock(host: TestHost, localAddress: string): Socket {
+  const socket = connectTcp({ port: portOf(host), host: '127.0.0.1', localAddress });
+  socket.on('error', () => {});
+  socket.resume();
+  return socket;
+}
+
+function closed(socket: Socket): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once('close', () => resolve());
+  if (socket.closed) resolve();
+  return promise;
+}
+
+// Started first and looked at last: the deadline runs meanwhile.
+const overdue: { host?: TestHost; socket?: Socket } = {};
+test.before(async () => {
+  overdue.host = await startTestHost();
+  overdue.socket = knock(overdue.host, '127.0.0.1');
+});
+
+test('one address holds so many handshakes open and no more; others still come in, and a place that is left is free', async () => {
+  const asked: string[] = [];
+  const bo = await startTestHost(
+    {},
+    {
+      allowAddress(address) {
+        asked.push(address.split(':')[0] ?? '');
+        return true;
+      },
+    },
+  );
+  const idlers = Array.from({ length: inboundPendingPerAddressMax }, () => knock(bo, '127.0.0.9'));
+  const late = knock(bo, '127.0.0.9');
+  // It is the last to come, and the only one that is closed.
+  await closed(late);
+  assert.is(idlers.filter((idler) => idler.closed).length, 0);
+  assert.is(asked.filter((ip) => ip === '127.0.0.9').length, inboundPendingPerAddressMax + 1);
+  assert.ok(inboundPendingPerAddressMax * 3 < inboundPendingMax, 'three addresses leave places to others');
+  const ana = await startTestHost();
+  await befriend(ana, bo);
+  assert.is(bo.count('connected', ana.peer), 1);
+  for (const idler of idlers) idler.destroy();
+  await Promise.all(idlers.map(closed));
+  // Handshakes that were done gave their place back, too.
+  for (let round = 0; round < inboundPendingPerAddressMax; round += 1) {
+    await ana.hangUp(bo.peer, 'next round');
+    await bo.until(() => bo.count('disconnected', ana.peer) === round + 1);
+    await connect(ana, bo);
+  }
+  await closeAll(ana, bo);
+});
+
+test('an address that the lists refuse is closed before a byte of a handshake, and is not dialled', async () => {
+  const bo = await startTestHost({}, { allowAddress: (address) => !address.startsWith('127.0.0.66:') });
+  let heard = 0;
+  const refused = knock(bo, '127.0.0.66');
+  refused.on('data', (bytes) => {
+    heard += bytes.length;
+  });
+  await closed(refused);
+  assert.is(heard, 0);
+  await bo.close();
+});
+
+test('a handshake that is never made is cut off', async () => {
+  const { host, socket } = overdue;
+  assert.ok(host !== undefined && socket !== undefined);
+  await closed(socket);
+  await host.close();
+});
+
+test.run();
