@@ -247,7 +247,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   }
 
   closers.defer(async () => {
-    sessions.close();
+    await sessions.close();
     await Promise.all([...shares.values()].map((share) => share.close()));
   });
   for (const { record, shareConfig } of planned) addShare(record, shareConfig);

@@ -37,8 +37,8 @@ export type Sessions = {
   /** Closes the connections of those who are members of nothing any more. */
   expelRevoked(): void;
   info(peer: PeerId): PeerInfo | undefined;
-  /** Says goodbye to everyone. */
-  close(): void;
+  /** Says goodbye to everyone. Resolves when nothing is being judged any more, and nothing will be. */
+  close(): Promise<void>;
 };
 
 export type SessionOptions = {
@@ -56,6 +56,8 @@ export function createSessions(options: SessionOptions): Sessions {
 
   // Changes while running.
   const sessions = new Map<PeerId, Session>();
+  const underWay = new Set<Promise<void>>();
+  let isClosed = false;
   let pings = 0;
   const timer = setInterval(beat, pingMs);
   timer.unref();
@@ -101,8 +103,8 @@ export function createSessions(options: SessionOptions): Sessions {
   }
 
   async function handle(peer: PeerId, session: Session, frame: ControlFrame): Promise<void> {
-    // Of a connection that is gone.
-    if (sessions.get(peer) !== session) return;
+    // Of a connection that is gone, or nobody is here to answer.
+    if (isClosed || sessions.get(peer) !== session) return;
     switch (frame.kind) {
       case 'hello':
         if (frame.protocol !== protocolNumber) {
@@ -197,6 +199,8 @@ export function createSessions(options: SessionOptions): Sessions {
           }
           log.error({ peer, err: error }, 'a control frame could not be handled');
         });
+      const mine = session.order.finally(() => underWay.delete(mine));
+      underWay.add(mine);
     },
     send: (peer, share, message) => send(peer, { kind: 'share', share, message }),
     sendFrame: send,
@@ -217,9 +221,11 @@ export function createSessions(options: SessionOptions): Sessions {
         addresses: hello?.addresses ?? [],
       };
     },
-    close() {
+    async close() {
+      isClosed = true;
       clearInterval(timer);
       for (const peer of sessions.keys()) send(peer, { kind: 'goodbye', reason: 'the agent stops' });
+      await Promise.all(underWay);
     },
   };
 }

@@ -221,9 +221,7 @@ export function openShare(options: ShareOptions): Share {
   }
 
   const refresh = setInterval(() => {
-    running?.writer
-      ?.refresh()
-      .catch((error: unknown) => log.error({ err: error }, 'signing the head again failed'));
+    run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
     changed();
   }, headRefreshMs);
   refresh.unref();
@@ -276,9 +274,7 @@ export function openShare(options: ShareOptions): Share {
     },
     statement: takeStatement,
     documentsChanged() {
-      running?.writer
-        ?.refresh()
-        .catch((error: unknown) => log.error({ err: error }, 'signing the head again failed'));
+      run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
       options.onMembers();
       options.onChange();
     },

@@ -146,7 +146,7 @@ export async function withMesh(use: (mesh: Mesh) => Promise<void>): Promise<void
       log: notebook.log,
       onAddresses: () => undefined,
     });
-    closers.push(async () => sessions.close());
+    closers.push(() => sessions.close());
     const agent = {
       name,
       peer,

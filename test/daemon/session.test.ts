@@ -349,6 +349,22 @@ test('what a connection left behind is not taken for the next one', async () => 
   });
 });
 
+test('who closes waits for what is being judged, and judges nothing after it', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const [ana, bo] = [await mesh.add('ana', mesh.invite()), await mesh.add('bo', mesh.invite())];
+    const connecting = mesh.connect(ana, writer);
+    // The hello has arrived, and its judgement is on its way to the disk.
+    await Promise.resolve();
+    await writer.sessions.close();
+    const heard = [...writer.heard];
+    await connecting;
+    await mesh.connect(bo, writer);
+    assert.equal(writer.heard, heard);
+    assert.not(inRoster(writer).includes('bo'));
+  });
+});
+
 test('a ping is answered and the round trip is known', async () => {
   await withMesh(async (mesh) => {
     const writer = await mesh.add('writer');
