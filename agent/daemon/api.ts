@@ -7,6 +7,7 @@ import { changedKeys } from './config-changes.ts';
 import { watchEvents } from './event-stream.ts';
 import { readShares } from './home.ts';
 import { diffVersions, listEntries } from './listing.ts';
+import type { LiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import type { Rates } from './rates.ts';
@@ -24,6 +25,7 @@ export type ApiPorts = {
   readonly config: Config;
   readonly access: Access;
   readonly rates: Rates;
+  readonly limits: LiveLimits;
   readonly listeners: Set<() => void>;
   readonly log: Log;
 };
@@ -142,6 +144,7 @@ export function createApi(ports: ApiPorts): AgentApi {
         const shareConfig = next.shares.find((one) => one.name === share.record.name);
         if (shareConfig !== undefined) share.reconfigure(shareConfig);
       }
+      ports.limits.change(next.limits);
       config = next;
       return { changed: live, restart };
     },

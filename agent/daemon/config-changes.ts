@@ -5,6 +5,8 @@ import type { Config } from './config.ts';
 /** Of a share: what it reads anew each time it acts. */
 const liveShareKeys = new Set(['ignore', 'owner', 'perms', 'times', 'localChanges']);
 const liveKeys = new Set(['ready']);
+/** Of `[limits]`, by the names of `config.toml`. */
+const liveLimits = { upload: 'uploadRate', download: 'downloadRate', idle_timeout: 'idleTimeoutMs' } as const;
 
 export function changedKeys(
   before: Config,
@@ -13,8 +15,13 @@ export function changedKeys(
   const live: string[] = [];
   const restart: string[] = [];
   for (const key of Object.keys(after) as (keyof Config)[]) {
-    if (key === 'shares' || key === 'file' || isDeepStrictEqual(before[key], after[key])) continue;
+    if (key === 'shares' || key === 'limits' || key === 'file' || isDeepStrictEqual(before[key], after[key]))
+      continue;
     (liveKeys.has(key) ? live : restart).push(key);
+  }
+  if (before.limits.connections !== after.limits.connections) restart.push('limits.connections');
+  for (const [name, field] of Object.entries(liveLimits)) {
+    if (before.limits[field] !== after.limits[field]) live.push(`limits.${name}`);
   }
   for (const share of after.shares) {
     const old = before.shares.find((one) => one.name === share.name);

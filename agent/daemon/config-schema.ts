@@ -10,13 +10,16 @@ import {
   parseListenAddress,
   parseName,
   parsePercent,
-  parseSize,
+  parseRate,
 } from './config-values.ts';
 
 /** Most connections that may be asked for: what a process can have open under common descriptor limits. */
 const connectionsMax = 10_000;
 /** Most kept versions, and days they are kept: a hundred years. */
 const keepMax = 36_500;
+
+/** Shortest idleness that closes a connection, ms: four signs of life. */
+const idleMsMin = 2_000;
 
 /** Text in a notation that `parse` reads; what it throws becomes the message. */
 function text<Value>(parse: (text: string) => Value) {
@@ -36,6 +39,13 @@ function text<Value>(parse: (text: string) => Value) {
 function count(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`;
   return v.pipe(v.number(), v.integer(message), v.minValue(least, message), v.maxValue(most, message));
+}
+
+function parseIdle(value: string): number {
+  const ms = parseDuration(value);
+  if (ms > 0 && ms < idleMsMin)
+    throw new Error('must be at least 2s, for neighbours say something each half second; 0s is never');
+  return ms;
 }
 
 const nothingAsNull = (value: string): string | null => (value === '' || value === 'off' ? null : value);
@@ -138,9 +148,9 @@ export const configSchema = v.strictObject({
   limits: v.optional(
     v.strictObject({
       connections: v.optional(count(1, connectionsMax), 100),
-      upload: v.optional(text(parseSize), '0'),
-      download: v.optional(text(parseSize), '0'),
-      idle_timeout: v.optional(text(parseDuration), '600s'),
+      upload: v.optional(text(parseRate), '0'),
+      download: v.optional(text(parseRate), '0'),
+      idle_timeout: v.optional(text(parseIdle), '600s'),
     }),
     {},
   ),

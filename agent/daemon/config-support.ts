@@ -5,15 +5,12 @@ export type Unsupported = { readonly path: readonly (string | number)[]; readonl
 
 /** Those that are set to something other than their default, in the order of this table. */
 export function unsupportedSettings(config: RawConfig): readonly Unsupported[] {
-  const { limits, log, ready, run } = config;
+  const { log, ready, run } = config;
   const found: Unsupported[] = [];
   const refuse = (isSet: boolean, path: readonly (string | number)[], what: string): void => {
     if (isSet) found.push({ path, what });
   };
   refuse(ready.agent_check !== null, ['ready', 'agent_check'], '(leave it out)');
-  refuse(limits.upload !== 0, ['limits', 'upload'], 'other than "0"');
-  refuse(limits.download !== 0, ['limits', 'download'], 'other than "0"');
-  refuse(limits.idle_timeout !== 600_000, ['limits', 'idle_timeout'], 'other than "600s"');
   refuse(
     log.transfers !== 'transfer.log' && log.transfers !== null,
     ['log', 'transfers'],

@@ -1,6 +1,7 @@
 /** The notations of `config.toml` and of the command line: durations, sizes, shares of a whole, addresses. Pure. */
 import { isIP } from 'node:net';
 import { P2psyncError } from '../base/errors.ts';
+import { paceBytesPerSecondMin } from '../base/limits.ts';
 
 const durationUnits: Readonly<Record<string, number>> = {
   ms: 1,
@@ -27,15 +28,30 @@ export function parseDuration(text: string): number {
   return Math.round(totalMs);
 }
 
-/**
- * Bytes: `4096`, or `64K`, `10M`, `2G`, `1T` in powers of 1,024, as rsync counts; `1.5M` is fine. Where it is a
- * rate, a second is meant. @throws {P2psyncError} usage.
- */
+/** Bytes: `4096`, or `64K`, `10M`, `2G`, `1T` in powers of 1,024, as rsync counts; `1.5M` is fine. @throws {P2psyncError} usage. */
 export function parseSize(text: string): number {
   const match = /^(\d{1,15}(?:\.\d{1,3})?)([KMGT]?)$/.exec(text);
   const bytes = Math.round(Number(match?.[1]) * 1024 ** ' KMGT'.indexOf(match?.[2] || ' '));
   if (match === null || !Number.isSafeInteger(bytes)) {
     throw usage(`${quote(text)} is not a size; write one as 4096, 64K, 10M or 2G (1K is 1,024 bytes)`);
+  }
+  return bytes;
+}
+
+/**
+ * Bytes a second: a size as above, `10M`, also spelled out, `10MiB/s`; `0` is no limit.
+ * @throws {P2psyncError} usage, also below `paceBytesPerSecondMin`.
+ */
+export function parseRate(text: string): number {
+  const match = /^(\d{1,15}(?:\.\d{1,3})?[KMGT]?)(?:(?<=[KMGT])iB)?(?:\/s)?$/.exec(text);
+  if (match === null) {
+    throw usage(
+      `${quote(text)} is not a rate; write one as 10M or 512K (a second; 1K is 1,024 bytes), or 0 for none`,
+    );
+  }
+  const bytes = parseSize(match[1] ?? '');
+  if (bytes > 0 && bytes < paceBytesPerSecondMin) {
+    throw usage(`${quote(text)} is less than 1K a second; write 10M for ten MiB a second, or 0 for no limit`);
   }
   return bytes;
 }

@@ -35,6 +35,8 @@ export type Session = {
   /** Frames are handled one after the other: what follows a hello waits until it is judged. */
   order: Promise<void>;
   heardMs: number;
+  /** When something of a share was said last; a sign of life alone is no use of the connection. */
+  usedMs: number;
   rttMs: number | null;
   ping: { readonly id: number; readonly atMs: number } | null;
 };

@@ -20,6 +20,7 @@ import { bulkPortOf } from './bulk-port.ts';
 import { type Config, type ShareConfig } from './config.ts';
 import { checkShareDirectories } from './config-shares.ts';
 import { indexDirectory, readShares, type ShareRecord, socketPath } from './home.ts';
+import { createLiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { openMembership } from './membership.ts';
 import { createRates } from './rates.ts';
@@ -92,6 +93,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   const listeners = new Set<() => void>();
   const requestIds = createRequestIds();
   const rates = createRates();
+  const limits = createLiveLimits(config.limits);
   const book = createAddressBook();
   const late: { dialer: Dialer | null } = { dialer: null };
   /** The host may have guests before there are shares to greet them with: what they do waits. null: it waits no more. */
@@ -108,6 +110,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
     name: config.name,
     agentVersion,
     log,
+    idleMs: limits.idleMs,
     onAddresses: (peer, addresses) => {
       book.learn(peer, addresses);
       nameMembers();
@@ -122,6 +125,9 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       bulkPort: bulkPortOf(config),
       connectionsMax: config.limits.connections,
       discovery: config.discovery,
+      upload: limits.upload,
+      download: limits.download,
+      idleMs: limits.idleMs,
     },
     {
       allowAddress: (address) => access.allows(address),
@@ -168,7 +174,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   closers.defer(() => host.close());
 
   const agent: Agent = { host, sessions, shares, startedMs: Date.now(), addShare };
-  const api = createApi({ agent, home, config, access, rates, listeners, log });
+  const api = createApi({ agent, home, config, access, rates, limits, listeners, log });
   const server = await startHttp({
     api,
     socketPath: socketPath(home),
@@ -218,6 +224,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       host,
       blocks,
       sessions,
+      limits,
       log: log.child({ share: record.name }),
       onChange: notify,
       onMembers: nameMembers,

@@ -47,12 +47,16 @@ export type SessionOptions = {
   readonly name: string;
   readonly agentVersion: string;
   readonly log: Log;
+  /** A connection on which nothing of a share is said for so long is closed. */
+  readonly idleMs: () => number;
+  /** A clock that never goes back, ms. */
+  readonly nowMs?: () => number;
   /** Addresses of a member, as somebody said them. */
   readonly onAddresses: (peer: PeerId, addresses: readonly string[]) => void;
 };
 
 export function createSessions(options: SessionOptions): Sessions {
-  const { log } = options;
+  const { log, nowMs = () => performance.now() } = options;
 
   // Changes while running.
   const sessions = new Map<PeerId, Session>();
@@ -69,9 +73,11 @@ export function createSessions(options: SessionOptions): Sessions {
     [...options.shares()].find((share) => share.id === id);
 
   function beat(): void {
-    const now = performance.now();
+    const now = nowMs();
     for (const [peer, session] of sessions) {
       if (now - session.heardMs > neighbourSilentMs) hangUp(peer, 'it has been silent for too long');
+      else if (now - session.usedMs > options.idleMs())
+        hangUp(peer, 'nothing was said on it for idle_timeout');
       else if (session.ping === null || now - session.ping.atMs > pingMs * 2) {
         pings += 1;
         session.ping = { id: pings, atMs: now };
@@ -125,18 +131,20 @@ export function createSessions(options: SessionOptions): Sessions {
       case 'introduce':
         return judge.introduced(peer, session, frame);
       case 'share':
-        if (session.joined.has(frame.share)) shareOf(frame.share)?.message(peer, frame.message);
-        return;
+        if (!session.joined.has(frame.share)) return;
+        session.usedMs = nowMs();
+        return shareOf(frame.share)?.message(peer, frame.message);
       case 'statement': {
         const { share } = frame.statement.statement;
-        if (session.joined.has(share)) shareOf(share)?.statement(frame.statement);
-        return;
+        if (!session.joined.has(share)) return;
+        session.usedMs = nowMs();
+        return shareOf(share)?.statement(frame.statement);
       }
       case 'ping':
         return send(peer, { kind: 'pong', id: frame.id });
       case 'pong':
         if (session.ping?.id === frame.id) {
-          session.rttMs = performance.now() - session.ping.atMs;
+          session.rttMs = nowMs() - session.ping.atMs;
           session.ping = null;
         }
         return;
@@ -167,7 +175,8 @@ export function createSessions(options: SessionOptions): Sessions {
         hello: null,
         joined: new Set(),
         order: Promise.resolve(),
-        heardMs: performance.now(),
+        heardMs: nowMs(),
+        usedMs: nowMs(),
         rttMs: null,
         ping: null,
       });
@@ -181,7 +190,7 @@ export function createSessions(options: SessionOptions): Sessions {
     control(peer, bytes) {
       const session = sessions.get(peer);
       if (session === undefined) return;
-      session.heardMs = performance.now();
+      session.heardMs = nowMs();
       let frame: ControlFrame;
       try {
         frame = decodeControl(bytes);

@@ -99,6 +99,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     },
     salt: ports.salt,
     random: Math.random,
+    downloadBytesPerMs: () => ports.limits.download.rate() / 1000,
   });
   const performer = createPerformer({
     ...ports,

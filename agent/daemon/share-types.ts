@@ -13,6 +13,7 @@ import type { ShareDisk } from './disk.ts';
 import type { Faults } from './faults.ts';
 import type { ShareRecord } from './home.ts';
 import type { ShareSide } from './judge.ts';
+import type { LiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import type { Membership } from './membership.ts';
 import type { PeerTable } from './peers.ts';
@@ -31,6 +32,7 @@ export type ShareOptions = {
   readonly host: Host;
   readonly blocks: ShareBlocks;
   readonly sessions: Sessions;
+  readonly limits: LiveLimits;
   readonly log: Log;
   /** Something that `status` or `peers` shows has changed. */
   readonly onChange: () => void;

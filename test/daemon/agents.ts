@@ -57,7 +57,11 @@ export type Mesh = {
   settle(): Promise<void>;
 };
 
-export async function withMesh(use: (mesh: Mesh) => Promise<void>): Promise<void> {
+/** @param clock of the conversations, where a test turns it. */
+export async function withMesh(
+  use: (mesh: Mesh) => Promise<void>,
+  clock: { readonly idleMs?: () => number; readonly nowMs?: () => number } = {},
+): Promise<void> {
   const top = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-agents-'));
   const authority = generateKeyPair();
   const share = shareIdOf(authority.publicKey);
@@ -144,6 +148,8 @@ export async function withMesh(use: (mesh: Mesh) => Promise<void>): Promise<void
       name,
       agentVersion: '1.0.0',
       log: notebook.log,
+      idleMs: () => Number.POSITIVE_INFINITY,
+      ...clock,
       onAddresses: () => undefined,
     });
     closers.push(() => sessions.close());

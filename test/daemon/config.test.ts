@@ -11,7 +11,13 @@ import { addShareToConfig, addToConfig, emptyConfigText } from '../../agent/daem
 import { findConfigFile, resolveHome } from '../../agent/daemon/config-home.ts';
 import { locateKeys } from '../../agent/daemon/config-lines.ts';
 import { checkShareDirectories } from '../../agent/daemon/config-shares.ts';
-import { parseDuration, parseHostPort, parsePercent, parseSize } from '../../agent/daemon/config-values.ts';
+import {
+  parseDuration,
+  parseHostPort,
+  parsePercent,
+  parseRate,
+  parseSize,
+} from '../../agent/daemon/config-values.ts';
 
 function failureOf(work: () => unknown): P2psyncError {
   try {
@@ -104,7 +110,9 @@ const refusals: readonly (readonly [string, string])[] = [
   ['name = "../x"\n', 'c.toml:1: name: "../x" is not a name'],
   ['[limits]\nconnections = 0\n', 'c.toml:2: limits.connections: must be a whole number from 1'],
   ['[limits]\nconnections = 1.5\n', 'c.toml:2: limits.connections'],
-  ['[limits]\nupload = "10X"\n', 'c.toml:2: limits.upload: "10X" is not a size'],
+  ['[limits]\nupload = "10X"\n', 'c.toml:2: limits.upload: "10X" is not a rate'],
+  ['[limits]\nupload = "0"\ndownload = "900"\n', 'c.toml:3: limits.download: "900" is less than 1K a second'],
+  ['[limits]\nidle_timeout = "1s"\n', 'c.toml:2: limits.idle_timeout: must be at least 2s'],
   ['[limits]\nidle_timeout = 600\n', 'c.toml:2: limits.idle_timeout must be text in quotes'],
   ['[ready]\nmax_lag = "10 s"\n', 'c.toml:2: ready.max_lag: "10 s" is not a duration'],
   ['[access]\nallow = ["192.168.9.0/33"]\n', 'c.toml:2: access.allow: "192.168.9.0/33" is not an address'],
@@ -139,6 +147,12 @@ test('durations, sizes and shares of a whole are read in their units', () => {
     [1500, 10_000, 90_000, 86_400_000, 604_800_000, 5_400_000, 0],
   );
   assert.equal(['0', '4096', '64K', '1.5M', '2G'].map(parseSize), [0, 4096, 65_536, 1_572_864, 2 ** 31]);
+  assert.equal(
+    ['0', '2048', '64K', '64K/s', '10M', '10MiB', '1.5MiB/s'].map(parseRate),
+    [0, 2048, 65_536, 65_536, 10_485_760, 10_485_760, 1_572_864],
+  );
+  for (const text of ['', '1', '1023', '10MB', '10MB/s', '10Mbit', '-1', '10M /s', '10iB'])
+    assert.throws(() => parseRate(text), /./, text);
   assert.equal(['0%', '50%', '100%'].map(parsePercent), [0, 0.5, 1]);
   assert.equal(parseHostPort('[::1]:80'), { host: '::1', port: 80 });
   for (const text of ['', '10', 's', '-1s', '1y', '10s ', '99999d'])

@@ -1,0 +1,56 @@
+/** When a control connection has carried nothing for too long, on a clock that the test turns. */
+import { mock } from 'node:test';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { neighbourSilentMs, pingMs } from '../../agent/base/limits.ts';
+import { shareIdOf } from '../../agent/core/keys.ts';
+import { withMesh } from './agents.ts';
+
+const idleMs = 6_000;
+
+test('a connection that carries signs of life alone is closed, one of neighbours is not, nor any without idle_timeout', async () => {
+  const clock = { nowMs: 0, idleMs };
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    await withMesh(
+      async (mesh) => {
+        const share = shareIdOf(mesh.authority.publicKey);
+        const writer = await mesh.add('writer');
+        const ana = await mesh.add('ana', mesh.invite());
+        const bo = await mesh.add('bo', mesh.invite());
+        await mesh.connect(ana, writer);
+        await mesh.connect(bo, writer);
+        /** As neighbours do each half second, and the pings that go there and back. */
+        async function beats(count: number): Promise<void> {
+          for (let beat = 0; beat < count; beat += 1) {
+            clock.nowMs += pingMs;
+            const status = { kind: 'status', applied: null, head: null, rosterVersion: 1 } as const;
+            ana.sessions.send(writer.peer, share, status);
+            writer.sessions.send(ana.peer, share, status);
+            await mesh.settle();
+            mock.timers.tick(pingMs);
+            await mesh.settle();
+          }
+        }
+        clock.idleMs = Number.POSITIVE_INFINITY;
+        await beats(5);
+        assert.equal([writer.hungUp, ana.hungUp, bo.hungUp], [[], [], []]);
+        assert.ok(5 * pingMs > idleMs && idleMs < neighbourSilentMs);
+        clock.idleMs = idleMs;
+        await beats(1);
+        assert.equal(
+          [...writer.hungUp, ...bo.hungUp].map((line) => line.split(': ')[1]),
+          ['nothing was said on it for idle_timeout'],
+        );
+        await beats(8);
+        assert.equal(ana.hungUp, []);
+        assert.is(writer.hungUp.filter((line) => line.startsWith('ana')).length, 0);
+      },
+      { idleMs: () => clock.idleMs, nowMs: () => clock.nowMs },
+    );
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test.run();
