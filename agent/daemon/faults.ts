@@ -4,7 +4,7 @@ import { comparePaths, type DirectoryPath, isBelow, parentOf, type SharePath } f
 import type { ShareFault } from '../http/api.ts';
 
 export type Fault = { readonly code: string; readonly message: string };
-export type Cause = 'directory' | 'store' | 'stage' | 'apply' | 'held' | 'refused';
+export type Cause = 'directory' | 'store' | 'stage' | 'apply' | 'held' | 'refused' | 'grants';
 
 export type Faults = {
   /** Of one path; null: it is gone. Of more than can be shown, those that came first are kept. */
@@ -20,7 +20,7 @@ export type Faults = {
   ): void;
   /** The share's own first, then in byte order of path; at most `faultsShownMax`. */
   list(): readonly ShareFault[];
-  /** True where something concerns the share as a whole. */
+  /** True where something keeps the share as a whole from its work. */
   isBroken(): boolean;
 };
 
@@ -56,6 +56,7 @@ export function createFaults(): Faults {
       paths.sort((left, right) => comparePaths(left.path, right.path));
       return [...whole.values(), ...paths].slice(0, faultsShownMax);
     },
-    isBroken: () => whole.size > 0,
+    // A grant too many is for a person to settle; the share goes on by the one it has.
+    isBroken: () => whole.size > (whole.has('grants') ? 1 : 0),
   };
 }

@@ -189,10 +189,16 @@ export function createJudge(ports: JudgePorts): Judge {
     const side = shareOf(share);
     if (side === undefined) return;
     const { membership } = side;
+    const known = membership.dispute()?.message;
     const news =
       kind === 'grant'
         ? await membership.takeGrant(document.body, document.signature)
         : await membership.takeRoster(document.body, document.signature);
+    const dispute = membership.dispute()?.message;
+    if (dispute !== undefined && dispute !== known) {
+      log.warn({ peer, share }, dispute);
+      side.documentsChanged();
+    }
     if (!news) return judge(peer, session, { last: kind === 'roster' });
     broadcast(share, { kind, share, document }, peer);
     side.documentsChanged();

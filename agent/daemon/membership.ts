@@ -3,8 +3,8 @@
  * Owns these documents and their storing; never talks to anyone. Everything it takes is signed, so it may
  * come from whoever is connected.
  */
-import type { Bytes } from '../base/bytes.ts';
-import { P2psyncError } from '../base/errors.ts';
+import { type Bytes, equalBytes } from '../base/bytes.ts';
+import { type ErrorCode, P2psyncError } from '../base/errors.ts';
 import { documentBytesMax, introductionGraceMs, membersMax } from '../base/limits.ts';
 import { admit, type Refusal } from '../core/admission.ts';
 import {
@@ -65,6 +65,8 @@ export type InvitationRow = {
 export type Membership = {
   readonly certificate: SignedCertificate;
   grant(): SignedGrant | null;
+  /** That another grant of this epoch was heard of, too; the first one holds until there is a higher epoch. */
+  dispute(): { readonly code: ErrorCode; readonly message: string } | null;
   roster(): SignedRoster | null;
   isMember(key: PublicKey): boolean;
   isRevoked(key: PublicKey): boolean;
@@ -104,6 +106,7 @@ export function openMembership(options: MembershipOptions): Membership {
 
   // Changes while running.
   let grant = readGrant(store, authority);
+  let rival: SignedGrant | null = null;
   let roster = readRoster(store);
   let waiting = new Map(readAdmissions(store).map((one) => [one.certificate.member, one]));
   let effective = combine();
@@ -122,6 +125,8 @@ export function openMembership(options: MembershipOptions): Membership {
 
   const writes = (): boolean => grant?.grant.writer === self.publicKey;
   const writer = (): PublicKey | undefined => grant?.grant.writer ?? roster?.roster.writer;
+
+  const nameOf = (key: PublicKey): string => memberOf(effective, key)?.certificate.certificate.name ?? key;
 
   /** Who writes is not known before a grant or a roster came: until then a certificate's word holds. */
   function currentRole(key: PublicKey): Role | undefined {
@@ -175,6 +180,12 @@ export function openMembership(options: MembershipOptions): Membership {
   return {
     certificate: options.certificate,
     grant: () => grant,
+    dispute() {
+      if (grant === null || rival === null) return null;
+      const [kept, other] = [grant, rival].map(({ grant: { writer: key } }) => nameOf(key));
+      const message = `epoch ${grant.grant.epoch} was granted twice, to ${kept} and to ${other}: the authority key was used on two machines, or a home was copied. This agent follows ${kept} until a higher epoch is granted`;
+      return { code: 'bad-grant', message };
+    },
     roster: () => roster,
     isMember: (key) => isMember(effective, key),
     isRevoked: (key) => isRevoked(effective, key),
@@ -213,8 +224,12 @@ export function openMembership(options: MembershipOptions): Membership {
     admit: admitNewcomer,
     async takeGrant(body, signature) {
       const next = openGrant(body, signature, authority);
-      if (grant !== null && next.grant.epoch <= grant.grant.epoch) return false;
+      if (grant !== null && next.grant.epoch <= grant.grant.epoch) {
+        if (next.grant.epoch === grant.grant.epoch && !equalBytes(next.body, grant.body)) rival = next;
+        return false;
+      }
       grant = next;
+      rival = null;
       await store.writeDurably({ state: new Map([writeGrant(next)]) });
       return true;
     },

@@ -274,6 +274,7 @@ export function openShare(options: ShareOptions): Share {
     },
     statement: takeStatement,
     documentsChanged() {
+      faults.setShare('grants', membership.dispute());
       run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
       options.onMembers();
       options.onChange();

@@ -113,7 +113,7 @@ export async function withMesh(
       left: (other) => void heard.push(`left ${nameOf(other)}`),
       message: (other, message) => void heard.push(`message ${nameOf(other)} ${message.kind}`),
       statement: (statement) => void heard.push(`statement ${statement.statement.name}`),
-      documentsChanged: () => undefined,
+      documentsChanged: () => void heard.push('documents changed'),
       refused: (other, code) => void heard.push(`refused ${nameOf(other)} ${code}`),
     };
     const admitted = new Set<PeerId>();

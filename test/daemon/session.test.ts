@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clockSkewMs, introductionGraceMs } from '../../agent/base/limits.ts';
 import { revoke } from '../../agent/core/admission.ts';
+import { signGrant } from '../../agent/core/grant.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
 import type { Roster } from '../../agent/core/roster.ts';
 import { encodeControl } from '../../agent/wire/control.ts';
@@ -280,6 +281,38 @@ test('a document that was signed by nobody who may costs its sender the connecti
       encodeControl({ kind: 'roster', share, document: { ...document, signature } }),
     );
     assert.match(writer.hungUp[0] ?? '', /^ana: /);
+  });
+});
+
+test('a second grant of one epoch changes nothing, and is told of once', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    await mesh.connect(ana, writer);
+    const share = shareIdOf(mesh.authority.publicKey);
+    const grant = (epoch: number, to: Agent): Uint8Array => {
+      const { publicKey } = to.keyPair;
+      const document = signGrant(
+        { share, epoch, writer: publicKey, base: null, timeMs: Date.now() + 1 },
+        mesh.authority,
+      );
+      return encodeControl({ kind: 'grant', share, document });
+    };
+    assert.is(ana.membership.dispute(), null);
+    const before = ana.heard.length;
+    const second = grant(1, ana);
+    await mesh.inject(writer, ana, second);
+    await mesh.inject(writer, ana, second);
+    assert.is(ana.membership.grant()?.grant.writer, writer.keyPair.publicKey);
+    const { code, message } = ana.membership.dispute() ?? {};
+    assert.is(code, 'bad-grant');
+    assert.match(message ?? '', /epoch 1 was granted twice, to writer and to ana/);
+    assert.is(ana.notebook.lines.filter((line) => line.level === 'warn' && line.text === message).length, 1);
+    assert.equal(ana.heard.slice(before), ['documents changed']);
+    assert.equal(ana.hungUp, []);
+    // The next epoch ends it.
+    await mesh.inject(writer, ana, grant(2, ana));
+    assert.is(ana.membership.dispute(), null);
   });
 });
 

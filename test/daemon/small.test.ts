@@ -232,6 +232,10 @@ test('faults are told by path, bounded, and what was skipped is replaced by dire
   assert.ok(faults.isBroken());
   assert.is(told()[0], '');
   faults.setShare('stage', null);
+  // Told of, and no reason to stop serving.
+  faults.setShare('grants', fault);
+  assert.equal([faults.isBroken(), told().length], [false, 4]);
+  faults.setShare('grants', null);
   faults.set(path('a'), null);
   assert.equal(told(), ['b', 'top']);
   for (let number = 0; number < 2 * faultsShownMax; number += 1) faults.set(path(`many ${number}`), fault);
