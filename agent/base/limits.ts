@@ -297,6 +297,8 @@ export const readSliceMs = 20;
 export const faultsShownMax = 1_000;
 /** How often an agent says anew how its share stands, ms, where nothing changed. */
 export const statementIntervalMs = 10_000;
+/** A change is said so long after it, ms: what follows at once goes into the same statement, and neighbours know from the control stream. */
+export const statementDelayMs = 250;
 /** Statements of one agent are at least this far apart, ms, per member: a thousand members must not gossip all day. */
 export const statementPauseMsPerMember = 2;
 /** Pause before what could not be stored or applied is tried again, ms: the disk may have space again. */
@@ -393,3 +395,44 @@ export const paceBytesPerSecondMin = 1024;
 export const paceAheadMs = 250;
 /** A connection on which a large block comes in slowly says so this often, ms: it is not to be taken for broken. */
 export const bulkSignMs = 1_000;
+
+// What is written down (daemon/transfer-*, audit-*, syslog).
+/** Lines of the transfer log are gathered for this long, ms: one write for many, and never in the way of an apply. */
+export const transferBatchMs = 100;
+/** Changes whose lines wait to be written; they are held as they came, so only much more than a whole tree is too much. */
+export const transferPendingMax = 2 * 1_048_576;
+/** Received blocks of which is remembered who sent them until their file is in place, about 50 B each; the oldest are forgotten. */
+export const transferSourcesMax = 262_144;
+/** Heads with changes inside that wait for their apply, each at most `inlineBytesMax`. */
+export const transferInlineMax = 64;
+/** Text that is handed to the file system at once, bytes, and lines made before others get their turn. */
+export const transferWriteBytes = 128 * KIB;
+export const transferSliceLines = 256;
+/** Peers that one line of the transfer log names, most bytes first. */
+export const transferPeersMax = 4;
+/** Longest line that a reader of the logs takes, bytes: a path, a link's target and what an escape makes of them. */
+export const logLineBytesMax = 64 * KIB;
+/** How often `--follow` looks whether there is more, ms. */
+export const followPollMs = 200;
+/** Widest field of a log format, columns: what nobody means is not allocated. */
+export const logFieldWidthMax = 4096;
+/** Bytes that wait for a syslog that does not read; more is left out, and counted. */
+export const syslogQueueBytesMax = 1 * MIB;
+/** Longest record for syslog, bytes: what rsyslog and journald take by default. */
+export const syslogLineBytesMax = 8 * KIB;
+/** Pause before syslog is tried again, ms. */
+export const syslogRetryMs = 5_000;
+/** Events of the audit log that nobody waits for are durable and sealed after this long, ms. */
+export const auditSealMs = 2_000;
+/** Events that wait while the disk takes nothing; more are left out, and counted. */
+export const auditBacklogMax = 1_024;
+/** An audit log of this many bytes is put aside and a new one continues it. */
+export const auditFileBytesMax = 64 * MIB;
+/** Refusals of one kind of one peer within this time, ms, are one line after the first: a log must not be a way to fill a disk. */
+export const auditRefusalsMs = 60_000;
+/** Kinds of refusals that are told apart at one time; the others share a line. */
+export const auditRefusalKindsMax = 64;
+/** Files of rsyncd.conf that include each other, one inside the other: more is a circle. */
+export const rsyncdIncludeDepthMax = 16;
+/** What one import reads in all, bytes: every file of it is one that a person wrote. */
+export const rsyncdBytesMax = 1 * MIB;

@@ -38,7 +38,8 @@ export type Domain =
   | 'p2psync roster v1\0'
   | 'p2psync certificate v1\0'
   | 'p2psync invitation v1\0'
-  | 'p2psync statement v1\0';
+  | 'p2psync statement v1\0'
+  | 'p2psync audit v1\0';
 
 export const seedBytes = 32;
 export const publicKeyBytes = 32;

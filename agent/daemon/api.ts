@@ -2,6 +2,7 @@
 import { P2psyncError } from '../base/errors.ts';
 import type { AgentApi, AgentEvent, SetupResult, ShareResult, VerifyRow } from '../http/api.ts';
 import type { Access } from './access.ts';
+import { invitedEvent, setupEvent } from './audit-setup.ts';
 import { type Config, readConfig } from './config.ts';
 import { changedKeys } from './config-changes.ts';
 import { watchEvents } from './event-stream.ts';
@@ -11,6 +12,7 @@ import type { LiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import type { Rates } from './rates.ts';
+import type { Records } from './records.ts';
 import { reportHistory, reportMembers, reportPeers, reportReady, reportShare } from './report.ts';
 import type { Agent } from './run.ts';
 import { initShare, invite, joinShare, pickShare } from './setup.ts';
@@ -27,11 +29,13 @@ export type ApiPorts = {
   readonly rates: Rates;
   readonly limits: LiveLimits;
   readonly listeners: Set<() => void>;
+  readonly records: Records;
   readonly log: Log;
 };
 
 export function createApi(ports: ApiPorts): AgentApi {
   const { agent, home, listeners } = ports;
+  const { record } = ports.records.audit;
   const reportPorts = { host: agent.host, sessions: agent.sessions, rates: ports.rates };
 
   // Changes while running.
@@ -63,17 +67,18 @@ export function createApi(ports: ApiPorts): AgentApi {
   }
 
   /** Starts what was just set up on disk. */
-  async function adopt(result: SetupResult): Promise<SetupResult> {
+  async function adopt(event: 'share-created' | 'share-joined', result: SetupResult): Promise<SetupResult> {
     config = await readConfig(home);
-    const record = (await readShares(home)).find((one) => one.id === result.id);
+    const shareRecord = (await readShares(home)).find((one) => one.id === result.id);
     const shareConfig = config.shares.find((one) => one.name === result.share);
-    if (record === undefined || shareConfig === undefined) {
+    if (shareRecord === undefined || shareConfig === undefined) {
       throw new P2psyncError(
         'config',
         `share ${result.share} was set up but is not in ${result.config}: start the agent again`,
       );
     }
-    agent.addShare(record, shareConfig);
+    agent.addShare(shareRecord, shareConfig);
+    await record(setupEvent(event, result));
     return result;
   }
 
@@ -86,6 +91,7 @@ export function createApi(ports: ApiPorts): AgentApi {
           version: agentVersion,
           uptimeSeconds: uptimeSeconds(),
           addresses: agent.host.addresses(),
+          warnings: ports.records.warnings(),
         },
         shares: all().map((share) => reportShare(share, reportPorts)),
       };
@@ -113,12 +119,14 @@ export function createApi(ports: ApiPorts): AgentApi {
       for (const share of some(request.share)) yield* verifyShare(share, request, signal);
     },
 
-    init: async (request) => adopt(await initShare({ ...request, home })),
+    init: async (request) => adopt('share-created', await initShare({ ...request, home })),
     async invite(request) {
       const share = pick(request.share);
-      return invite(home, share.record, request, addressesToDial(share));
+      const result = invite(home, share.record, request, addressesToDial(share));
+      await record(invitedEvent(result));
+      return result;
     },
-    join: async (request) => adopt(await joinShare({ ...request, home })),
+    join: async (request) => adopt('share-joined', await joinShare({ ...request, home })),
     async pause({ share }) {
       const chosen = some(share);
       for (const one of chosen) await one.pause(true);
@@ -138,6 +146,7 @@ export function createApi(ports: ApiPorts): AgentApi {
       return results(chosen);
     },
     async reload() {
+      ports.records.reopen();
       const next = await readConfig(home);
       const { live, restart } = changedKeys(config, next);
       for (const share of all()) {
@@ -146,6 +155,7 @@ export function createApi(ports: ApiPorts): AgentApi {
       }
       ports.limits.change(next.limits);
       config = next;
+      if (live.length + restart.length > 0) await record({ event: 'config-changed', live, restart });
       return { changed: live, restart };
     },
 

@@ -12,6 +12,7 @@ import {
   parsePercent,
   parseRate,
 } from './config-values.ts';
+import { facilities } from './syslog-names.ts';
 
 /** Most connections that may be asked for: what a process can have open under common descriptor limits. */
 const connectionsMax = 10_000;
@@ -49,6 +50,13 @@ function parseIdle(value: string): number {
 }
 
 const nothingAsNull = (value: string): string | null => (value === '' || value === 'off' ? null : value);
+
+/** A facility of syslog(3), or null. */
+function parseFacility(value: string): string | null {
+  const facility = nothingAsNull(value);
+  if (facility === null || facilities.has(facility)) return facility;
+  throw new Error(`${JSON.stringify(value)} is not "off" or one of ${[...facilities.keys()].join(', ')}`);
+}
 
 const absolutePath = text((value) => {
   if (!value.startsWith('/') || value.includes('\0'))
@@ -160,7 +168,7 @@ export const configSchema = v.strictObject({
       format: v.optional(v.picklist(['pretty', 'json']), 'pretty'),
       file: v.optional(text(nothingAsNull), ''),
       transfers: v.optional(text(nothingAsNull), 'transfer.log'),
-      syslog: v.optional(text(nothingAsNull), 'off'),
+      syslog: v.optional(text(parseFacility), 'off'),
     }),
     {},
   ),

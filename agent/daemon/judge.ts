@@ -50,6 +50,14 @@ export type JudgePorts = {
   /** To every connected member of the share, `except` one. */
   readonly broadcast: (share: ShareId, frame: ControlFrame, except?: PeerId) => void;
   readonly hangUp: (peer: PeerId, reason: string) => void;
+  /** Told of each peer that is not taken as a member. */
+  readonly onRefused?: (refusal: {
+    readonly peer: PeerId;
+    readonly share: ShareId;
+    readonly name: string | null;
+    readonly code: ErrorCode;
+    readonly reason: string;
+  }) => void;
   /** Addresses of a member, as it said them itself. */
   readonly onAddresses: (peer: PeerId, addresses: readonly string[]) => void;
 };
@@ -136,6 +144,9 @@ export function createJudge(ports: JudgePorts): Judge {
     side: ShareSide,
     refusal: { readonly code: ErrorCode; readonly reason: string },
   ): void {
+    const { code: why, reason } = refusal;
+    const name = sessions.get(peer)?.hello?.name ?? null;
+    ports.onRefused?.({ peer, share: side.id, name, code: why, reason });
     log.warn({ peer, share: side.id, ...refusal }, 'refused');
     const code: RefusalCode = isRefusalCode(refusal.code) ? refusal.code : 'not-a-member';
     send(peer, { kind: 'refused', share: side.id, code, text: refusal.reason });

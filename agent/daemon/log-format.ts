@@ -1,5 +1,6 @@
 /** One log record as a line for a person. Pure. */
 import { printable } from '../base/printable.ts';
+import type { Severity } from './syslog-names.ts';
 
 const levels: Readonly<Record<number, readonly [name: string, colour: string]>> = {
   10: ['trace', '90'],
@@ -12,16 +13,32 @@ const levels: Readonly<Record<number, readonly [name: string, colour: string]>> 
 
 /** `12:30:01.250 info  block verified  peer=web2 elapsedMs=3`. `record` is what pino made of it, parsed. */
 export function formatRecord(record: Readonly<Record<string, unknown>>, color: boolean): string {
-  const { level, time, msg, err, ...fields } = record;
-  const [name, code] = levels[Number(level)] ?? ['?    ', '0'];
-  const paint = (text: string, sgr: string): string => (color ? `\x1b[${sgr}m${text}\x1b[0m` : text);
-  const stamp = new Date(Number(time)).toISOString();
-  const parts = [`${stamp.slice(0, 10)} ${stamp.slice(11, 23)}Z`, paint(name, code), printable(textOf(msg))];
+  const [name, code] = levels[Number(record.level)] ?? ['?    ', '0'];
+  const stamp = new Date(Number(record.time)).toISOString();
+  const when = `${stamp.slice(0, 10)} ${stamp.slice(11, 23)}Z`;
+  return `${when} ${paint(name, code, color)} ${formatMessage(record, color)}\n`;
+}
+
+/** The same without time, level and end. */
+export function formatMessage(record: Readonly<Record<string, unknown>>, color: boolean): string {
+  const { level: _, time: __, msg, err, ...fields } = record;
+  const parts = [printable(textOf(msg))];
   for (const [key, value] of Object.entries(fields)) {
-    parts.push(paint(`${printable(key)}=`, '90') + formatValue(value));
+    parts.push(paint(`${printable(key)}=`, '90', color) + formatValue(value));
   }
-  if (err !== undefined) parts.push(paint('error=', '90') + formatError(err));
-  return `${parts.join(' ')}\n`;
+  if (err !== undefined) parts.push(paint('error=', '90', color) + formatError(err));
+  return parts.join(' ');
+}
+
+export function severityOf({ level }: Readonly<Record<string, unknown>>): Severity {
+  const value = Number(level);
+  if (value >= 50) return 'error';
+  if (value >= 40) return 'warning';
+  return value >= 30 ? 'info' : 'debug';
+}
+
+function paint(text: string, sgr: string, color: boolean): string {
+  return color ? `\x1b[${sgr}m${text}\x1b[0m` : text;
 }
 
 function textOf(value: unknown): string {

@@ -2,7 +2,8 @@
 import pino from 'pino';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import type { LogLevel } from './config.ts';
-import { formatRecord } from './log-format.ts';
+import { formatMessage, formatRecord, severityOf } from './log-format.ts';
+import type { Severity } from './syslog-names.ts';
 
 type Write = (fields: Readonly<Record<string, unknown>>, text: string) => void;
 
@@ -22,6 +23,8 @@ export type LogOptions = {
   /** Absolute; null is standard error. */
   readonly file: string | null;
   readonly color: boolean;
+  /** Gets each record too, as a line without time, level and end. */
+  readonly also?: (severity: Severity, line: string) => void;
 };
 
 export type LogSink = {
@@ -49,10 +52,17 @@ export function openLog(options: LogOptions): LogSink {
   // A full disk or a closed pipe must not take the agent down.
   destination.on('error', () => undefined);
   const color = options.color && options.file === null;
+  const { also } = options;
   const stream =
-    options.format === 'json'
+    options.format === 'json' && also === undefined
       ? destination
-      : { write: (line: string) => void destination.write(formatRecord(JSON.parse(line), color)) };
+      : {
+          write(line: string) {
+            const record = JSON.parse(line);
+            destination.write(options.format === 'json' ? line : formatRecord(record, color));
+            also?.(severityOf(record), formatMessage(record, false).replaceAll('\n', ' '));
+          },
+        };
   const base = pino(
     { level: options.level, base: null, serializers: { err: pino.stdSerializers.errWithCause } },
     stream,

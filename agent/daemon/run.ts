@@ -7,6 +7,7 @@ import { rateSampleMs } from '../base/limits.ts';
 import { decodeCertificate } from '../core/certificate.ts';
 import { keyPairFromSeed, type PeerId, publicKeyOfPeer, type ShareId } from '../core/keys.ts';
 import { startHttp } from '../http/server.ts';
+import { hostOfText } from '../net/address.ts';
 import { createDialer, type Dialer } from '../net/dialer.ts';
 import { type Host, startHost } from '../net/host.ts';
 import { openStore } from '../store/database.ts';
@@ -16,6 +17,7 @@ import { readSecret } from '../store/secrets.ts';
 import { compileAccess } from './access.ts';
 import { createAddressBook } from './address-book.ts';
 import { createApi } from './api.ts';
+import { auditMembership } from './audit-members.ts';
 import { bulkPortOf } from './bulk-port.ts';
 import { type Config, type ShareConfig } from './config.ts';
 import { checkShareDirectories } from './config-shares.ts';
@@ -24,9 +26,11 @@ import { createLiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { openMembership } from './membership.ts';
 import { createRates } from './rates.ts';
+import { openRecords, type RecordsOptions } from './records.ts';
 import { createRequestIds } from './request-ids.ts';
 import { createSessions, type Sessions } from './session.ts';
 import { openShare } from './share.ts';
+import { createShareNotes } from './share-notes.ts';
 import type { Share } from './share-types.ts';
 import { stateKeys } from './state.ts';
 import { agentVersion } from './version.ts';
@@ -37,7 +41,7 @@ export type RunOptions = {
   readonly log: Log;
   /** Its abort stops the agent. */
   readonly signal: AbortSignal;
-};
+} & Pick<RecordsOptions, 'onAudit' | 'warnings'>;
 
 /** Resolves when the agent was asked to stop and has. @throws {P2psyncError} locked, config, conflict, permission. */
 export async function runAgent(options: RunOptions): Promise<void> {
@@ -79,6 +83,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   const planned = await matchShares(home, config);
   await checkShareDirectories(config.shares, home);
 
+  const records = await openRecords({ ...options, keyPair });
+  closers.defer(() => records.close());
   const stopping = new AbortController();
   closers.defer(() => stopping.abort());
   const access = await compileAccess(config.access, {
@@ -110,6 +116,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
     name: config.name,
     agentVersion,
     log,
+    onRefused: ({ share, ...refusal }) =>
+      records.refused({ ...refusal, share: shares.get(share)?.record.name ?? share }),
     idleMs: limits.idleMs,
     onAddresses: (peer, addresses) => {
       book.learn(peer, addresses);
@@ -130,13 +138,25 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       idleMs: limits.idleMs,
     },
     {
-      allowAddress: (address) => access.allows(address),
+      allowAddress(address) {
+        const isAllowed = access.allows(address);
+        if (!isAllowed)
+          records.refused({
+            address: hostOfText(address),
+            code: 'access',
+            reason: '[access] does not allow it',
+          });
+        return isAllowed;
+      },
       allow(peer, _address, direction) {
         const key = publicKeyOfPeer(peer);
         const memberships = [...shares.values()].map((share) => share.membership);
         const isMember = memberships.some((membership) => membership.isMember(key));
         // One who was removed from one share may belong to another.
-        if (!isMember && memberships.some((membership) => membership.isRevoked(key))) return false;
+        if (!isMember && memberships.some((membership) => membership.isRevoked(key))) {
+          records.refused({ peer, code: 'revoked', reason: 'it was removed from every share that is here' });
+          return false;
+        }
         return direction === 'outbound' || !isMember || late.dialer?.accepts(peer) !== false;
       },
       connected: (connected) =>
@@ -174,7 +194,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   closers.defer(() => host.close());
 
   const agent: Agent = { host, sessions, shares, startedMs: Date.now(), addShare };
-  const api = createApi({ agent, home, config, access, rates, limits, listeners, log });
+  const api = createApi({ agent, home, config, access, rates, limits, listeners, records, log });
   const server = await startHttp({
     api,
     socketPath: socketPath(home),
@@ -194,13 +214,16 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         `share ${record.name} is not whole in ${home}: its certificate or its salt is missing; join it anew`,
       );
     }
-    const membership = openMembership({
-      share: record.id,
-      authority: record.authority,
-      self: keyPair,
-      certificate: decodeCertificate(certificate),
-      store: shareStore,
-    });
+    const { membership, look } = auditMembership(
+      openMembership({
+        share: record.id,
+        authority: record.authority,
+        self: keyPair,
+        certificate: decodeCertificate(certificate),
+        store: shareStore,
+      }),
+      { share: record.name, record: records.audit.record },
+    );
     book.load(shareStore);
     const blocks = {
       request: (peer: PeerId, request: Parameters<Share['blockRequest']>[1]) =>
@@ -224,10 +247,23 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
       host,
       blocks,
       sessions,
+      notes: createShareNotes({
+        share: record.name,
+        store: shareStore,
+        transfers: records.transfers,
+        audit: (event) => void records.audit.record(event),
+        self: host.peer,
+        nameOf: (peer) => membership.certificateOf(publicKeyOfPeer(peer))?.certificate.name ?? '',
+        addressOf: (peer) => hostOfText(sessions.info(peer)?.connected.address ?? ''),
+        writer: () => membership.grant()?.grant.writer,
+      }),
       limits,
       log: log.child({ share: record.name }),
       onChange: notify,
-      onMembers: nameMembers,
+      onMembers() {
+        void look();
+        nameMembers();
+      },
     });
     shares.set(record.id, share);
     nameMembers();

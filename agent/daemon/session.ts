@@ -13,7 +13,7 @@ import type { Connected, Host } from '../net/host.ts';
 import type { Message } from '../swarm/messages.ts';
 import { decodeControl, encodeControl } from '../wire/control.ts';
 import { type ControlFrame, protocolNumber, type ShareHello } from '../wire/frames.ts';
-import { createJudge, type Session, type ShareSide } from './judge.ts';
+import { createJudge, type JudgePorts, type Session, type ShareSide } from './judge.ts';
 import type { Log } from './log.ts';
 
 export type PeerInfo = {
@@ -47,6 +47,7 @@ export type SessionOptions = {
   readonly name: string;
   readonly agentVersion: string;
   readonly log: Log;
+  readonly onRefused?: NonNullable<JudgePorts['onRefused']>;
   /** A connection on which nothing of a share is said for so long is closed. */
   readonly idleMs: () => number;
   /** A clock that never goes back, ms. */

@@ -59,17 +59,20 @@ export async function startShare(ports: StartPorts): Promise<Running> {
 }
 
 async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
-  const { record, store, membership, host, log, faults, feed } = ports;
+  const { record, store, membership, host, log, faults, feed, notes } = ports;
   const content = createContent({
     store,
     reader: disk.reader,
     stage: disk.stage,
     log,
-    feed,
+    feed(event) {
+      notes.heard(event, (digest) => disk.stage.has(digest));
+      feed(event);
+    },
     answer: (peer, answer) => host.blocks.answer(peer, answer),
     onStageFault: (fault) => faults.setShare('stage', fault),
   });
-  const applier = createApplier({
+  const plain = createApplier({
     store,
     committer: disk.committer,
     gate: ports.gate,
@@ -83,6 +86,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     faults,
     log,
   });
+  const applier = notes.watching(plain);
   const { applied: finished, recovered } = await applier.recover();
   if (finished !== null) ports.onApplied(finished);
   await distrust(store, recovered.rehashAll ? null : recovered.rehash);
@@ -101,13 +105,20 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     random: Math.random,
     downloadBytesPerMs: () => ports.limits.download.rate() / 1000,
   });
-  const performer = createPerformer({
+  const inner = createPerformer({
     ...ports,
     share: record.id,
     stage: disk.stage,
     content,
     applier,
   });
+  const performer: Performer = {
+    ...inner,
+    perform(effect) {
+      notes.performs(effect);
+      inner.perform(effect);
+    },
+  };
   const writer = writes ? startWriter(ports, disk) : null;
   const onChanges =
     writer === null ? driftHandler(ports, disk, applier) : writerHandler(ports.gate, writer, touch);
@@ -213,6 +224,7 @@ function startWriter(ports: StartPorts, disk: ShareDisk): Writer {
       const { version, root } = head.head;
       ports.feed({ kind: 'published', message: { kind: 'head', head, operations }, newBlocks, newBytes });
       ports.onApplied({ version, root });
+      ports.notes.published(head);
     },
     onHeld(why) {
       faults.setShare('held', why === null ? null : { code: 'held-back', message: why });

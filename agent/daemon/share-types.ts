@@ -19,6 +19,7 @@ import type { Membership } from './membership.ts';
 import type { PeerTable } from './peers.ts';
 import type { ShareBlocks } from './perform.ts';
 import type { Sessions } from './session.ts';
+import type { ShareNotes } from './share-notes.ts';
 import type { Applied } from './state.ts';
 import type { Versions } from './versions.ts';
 
@@ -32,6 +33,7 @@ export type ShareOptions = {
   readonly host: Host;
   readonly blocks: ShareBlocks;
   readonly sessions: Sessions;
+  readonly notes: ShareNotes;
   readonly limits: LiveLimits;
   readonly log: Log;
   /** Something that `status` or `peers` shows has changed. */

@@ -41,6 +41,14 @@ export type ShareReport = {
   readonly peersConnected: number;
 };
 
+/** Something of the agent itself that does not work and stands in nobody's way: a log that cannot be written. */
+export type AgentWarning = {
+  readonly code: string;
+  readonly message: string;
+  /** Lines or events that were lost. */
+  readonly count: number;
+};
+
 export type StatusReport = {
   readonly agent: {
     readonly name: string;
@@ -49,6 +57,7 @@ export type StatusReport = {
     readonly version: string;
     readonly uptimeSeconds: number;
     readonly addresses: readonly string[];
+    readonly warnings: readonly AgentWarning[];
   };
   readonly shares: readonly ShareReport[];
 };

@@ -59,7 +59,12 @@ export function formatAddress(address: Multiaddr): string {
 
 /** The IP alone, as sockets take it: without brackets. */
 export function hostOf(address: Multiaddr): string {
-  return ipOf(formatAddress(address)).replace(/[[\]]/g, '');
+  return hostOfText(formatAddress(address));
+}
+
+/** Of `IP:PORT` the IP without brackets; '' of ''. */
+export function hostOfText(address: string): string {
+  return ipOf(address).replace(/[[\]]/g, '');
 }
 
 /** The part of `IP:PORT` that names the machine. */

@@ -25,7 +25,7 @@ export async function lockHome(home: string): Promise<HomeLock> {
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'agent.pid');
   const line = `${process.pid} ${startOf(process.pid) ?? '-'} ${bootId()}\n`;
-  const gate = await enterGate(home);
+  const gate = await enterGate(home, 'home');
   try {
     const holder = holderOf(home);
     if (holder !== undefined) throw lockedBy(home, holder.pid);
@@ -39,6 +39,16 @@ export async function lockHome(home: string): Promise<HomeLock> {
       if (readOrNothing(path) === line) rmSync(path, { force: true });
     },
   };
+}
+
+/**
+ * A part of the home (`audit`) for this process alone, until it gives it free or ends. Keeps no process alive.
+ * @throws {P2psyncError} locked, where another has it for longer than a moment.
+ */
+export async function lockPart(home: string, part: string): Promise<HomeLock> {
+  const gate = await enterGate(home, part);
+  gate.unref();
+  return { release: () => void gate.close() };
 }
 
 /** @returns the living process that has the home; undefined where none has, whatever the file says. */
@@ -62,11 +72,11 @@ function lockedBy(home: string, pid: number): P2psyncError {
  * Between looking at the file and replacing it nobody else may do the same. The kernel frees an abstract socket when its
  * process dies, so a kill at any point leaves nothing behind; it is named after the directory itself, not its path.
  */
-async function enterGate(home: string): Promise<Server> {
+async function enterGate(home: string, part: string): Promise<Server> {
   const { dev, ino } = statSync(home);
   const deadline = Date.now() + lockTakeoverMs;
   for (;;) {
-    const server = await listen(`\0p2psync-home-${dev}-${ino}`);
+    const server = await listen(`\0p2psync-${part}-${dev}-${ino}`);
     if (server !== undefined) return server;
     if (Date.now() > deadline) {
       throw new P2psyncError('locked', `another process is about to start an agent on ${home}; try again`, {

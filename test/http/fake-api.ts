@@ -25,6 +25,7 @@ export const shareReport: ShareReport = {
 
 export const statusReport: StatusReport = {
   agent: {
+    warnings: [],
     name: 'web1',
     peerId: '12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp',
     version: '0.1.0',

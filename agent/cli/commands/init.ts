@@ -1,7 +1,7 @@
 /** `init`: a new share over a directory, with this agent as its writer. Through the agent where one runs. */
 import { printable } from '../../base/printable.ts';
 import { parseName } from '../../daemon/config-values.ts';
-import type { InitRequest } from '../../http/api.ts';
+import type { InitRequest, SetupResult } from '../../http/api.ts';
 import { isAgentRunning } from '../../http/client.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
@@ -15,9 +15,7 @@ export async function run(invocation: Invocation): Promise<number> {
     ...agentSettings(invocation),
   };
   const running = await isAgentRunning(invocation.socketPath);
-  const result = running
-    ? await invocation.agent.init(request)
-    : await (await import('../../daemon/setup.ts')).initShare({ ...request, home: invocation.home });
+  const result = running ? await invocation.agent.init(request) : await initAlone(invocation, request);
   await invocation.print(result);
   await invocation.mention(
     [
@@ -27,4 +25,12 @@ export async function run(invocation: Invocation): Promise<number> {
     ].join('\n'),
   );
   return exitCodes.done;
+}
+
+async function initAlone({ home }: Invocation, request: InitRequest): Promise<SetupResult> {
+  const { initShare } = await import('../../daemon/setup.ts');
+  const { recordAlone, setupEvent } = await import('../../daemon/audit-setup.ts');
+  const result = await initShare({ ...request, home });
+  await recordAlone(home, setupEvent('share-created', result));
+  return result;
 }

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { messageOf, P2psyncError, systemCode } from '../../base/errors.ts';
 import { printable } from '../../base/printable.ts';
 import { agentDirectory } from '../../core/path.ts';
-import type { JoinRequest } from '../../http/api.ts';
+import type { JoinRequest, SetupResult } from '../../http/api.ts';
 import { isAgentRunning } from '../../http/client.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
@@ -22,9 +22,7 @@ export async function run(invocation: Invocation): Promise<number> {
     force: entries > 0,
   };
   const running = await isAgentRunning(invocation.socketPath);
-  const result = running
-    ? await invocation.agent.join(request)
-    : await (await import('../../daemon/setup.ts')).joinShare({ ...request, home: invocation.home });
+  const result = running ? await invocation.agent.join(request) : await joinAlone(invocation, request);
   await invocation.print(result);
   await invocation.mention(
     [
@@ -33,6 +31,14 @@ export async function run(invocation: Invocation): Promise<number> {
     ].join('\n'),
   );
   return exitCodes.done;
+}
+
+async function joinAlone({ home }: Invocation, request: JoinRequest): Promise<SetupResult> {
+  const { joinShare } = await import('../../daemon/setup.ts');
+  const { recordAlone, setupEvent } = await import('../../daemon/audit-setup.ts');
+  const result = await joinShare({ ...request, home });
+  await recordAlone(home, setupEvent('share-joined', result));
+  return result;
 }
 
 /** 0 for a directory that is not there; our own entry does not count. */

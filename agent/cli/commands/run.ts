@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { messageOf, P2psyncError } from '../../base/errors.ts';
 import { readConfig } from '../../daemon/config.ts';
 import { openLog } from '../../daemon/log.ts';
+import { openSyslog } from '../../daemon/syslog.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 
@@ -16,11 +17,13 @@ export async function run(invocation: Invocation): Promise<number> {
       { home },
     );
   }
+  const syslog = config.log.syslog === null ? null : await openSyslog({ facility: config.log.syslog });
   const sink = openLog({
     level: invocation.verbose ? 'debug' : invocation.quiet ? 'warn' : config.log.level,
     format: invocation.json ? 'json' : config.log.format,
     file: config.log.file === null ? null : resolve(home, config.log.file),
     color: terminal.errIsTerminal && invocation.colorAllowed,
+    ...(syslog === null ? {} : { also: syslog.write }),
   });
   terminal.onHangup(() => {
     sink.reopen();
@@ -32,9 +35,17 @@ export async function run(invocation: Invocation): Promise<number> {
   });
   try {
     const { runAgent } = await import('../../daemon/run.ts');
-    await runAgent({ home, config, log: sink.log, signal: terminal.signal });
+    await runAgent({
+      home,
+      config,
+      log: sink.log,
+      signal: terminal.signal,
+      onAudit: (line) => syslog?.write('notice', `audit ${line}`),
+      warnings: () => [syslog?.warning() ?? null],
+    });
     return exitCodes.done;
   } finally {
     sink.close();
+    await syslog?.close();
   }
 }

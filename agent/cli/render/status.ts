@@ -44,6 +44,9 @@ export function renderStatus(report: StatusReport, options: TableOptions): reado
   const rest = `${id}, up ${formatDuration(agent.uptimeSeconds)}, p2psync ${printable(agent.version)}`;
   const lines = [titled(agent.name, rest, options)];
   if (address !== undefined) lines.push(fitted(`listening on ${printable(address)}${more}`, options));
+  for (const { message } of agent.warnings) {
+    lines.push(paint(fitted(`warning: ${printable(message)}`, options), 'yellow', options.color));
+  }
   if (report.shares.length === 0)
     lines.push('', 'no shares yet: p2psync init DIR, or p2psync join INVITATION DIR');
   for (const share of report.shares) lines.push('', ...renderShare(share, options));
