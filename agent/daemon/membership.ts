@@ -74,6 +74,8 @@ export type Membership = {
   certificateOf(key: PublicKey): SignedCertificate | undefined;
   /** Members and revoked ones, this agent too. */
   rows(): readonly MemberRow[];
+  /** How many there are, this agent too. */
+  count(): number;
   /** Newcomers that no roster names yet: the writer has to hear of them. */
   waiting(): readonly SignedCertificate[];
   /** Invitations by which somebody came; others are known only to who wrote them. */
@@ -209,6 +211,7 @@ export function openMembership(options: MembershipOptions): Membership {
       });
       return rows;
     },
+    count: () => effective.members.length,
     waiting: () => [...waiting.values()],
     invitations() {
       const found = new Map<string, InvitationRow>();

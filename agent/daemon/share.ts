@@ -55,7 +55,7 @@ export function openShare(options: ShareOptions): Share {
 
   const speaker: Speaker = createSpeaker({
     keyPair,
-    members: () => membership.rows().length,
+    members: membership.count,
     statement: () => ({
       share: record.id,
       member: keyPair.publicKey,

@@ -1,5 +1,5 @@
 /** Says to the other members how this agent's share stands, when it changes and every now and then. */
-import { statementIntervalMs, statementPauseMsPerMember } from '../base/limits.ts';
+import { statementDelayMs, statementIntervalMs, statementPauseMsPerMember } from '../base/limits.ts';
 import type { KeyPair } from '../core/keys.ts';
 import { type SignedStatement, type Statement, signStatement } from '../core/statement.ts';
 
@@ -11,7 +11,7 @@ export type SpeakerOptions = {
 };
 
 export type Speaker = {
-  /** Something others want to know has changed; said at once, or as soon as the last one is long enough ago. */
+  /** Something others want to know may have changed; said soon, where it is so then and the last one is long enough ago. */
   changed(): void;
   /** Our latest, for one who has just come. */
   latest(): SignedStatement;
@@ -42,6 +42,11 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
     options.say(latest());
   }
 
+  function sayNews(): void {
+    timer = undefined;
+    if (essence() !== said) say();
+  }
+
   /** Progress alone is no news: it is in the heartbeat's statement. */
   function essence(): string {
     const { applied, state } = options.statement();
@@ -50,11 +55,9 @@ export function createSpeaker(options: SpeakerOptions): Speaker {
 
   return {
     changed() {
-      if (isStopped || timer !== undefined || essence() === said) return;
+      if (isStopped || timer !== undefined) return;
       const dueMs = saidMs + options.members() * statementPauseMsPerMember;
-      const waitMs = dueMs - performance.now();
-      if (waitMs <= 0) say();
-      else timer = setTimeout(say, waitMs);
+      timer = setTimeout(sayNews, Math.max(statementDelayMs, dueMs - performance.now()));
     },
     latest,
     stop() {

@@ -1,7 +1,9 @@
 /** A share's two gossip topics: what is relayed, what is handed on. Checks signatures and grants before anything spreads. */
+import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
+import { fullMeshMembersMax } from '../base/limits.ts';
 import { checkHead } from '../core/grant.ts';
-import type { PeerId, ShareId } from '../core/keys.ts';
+import { type PeerId, peerIdOf, type ShareId } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { TopicHandlers } from '../net/host.ts';
 import type { HeadMessage } from '../swarm/messages.ts';
@@ -13,14 +15,18 @@ export function headsHandlers(
   membership: Membership,
   deliver: (peer: PeerId, message: HeadMessage) => void,
 ): TopicHandlers {
+  const read = remembering((bytes) => parse(() => decodeHeadMessage(bytes)));
   return {
-    validate(bytes) {
-      const message = parse(() => decodeHeadMessage(bytes));
+    validate(bytes, from) {
+      const message = read(bytes);
       if (message === undefined || message.head.head.share !== share) return 'reject';
-      return isGranted(message, membership) ? 'accept' : 'ignore';
+      if (!isGranted(message, membership)) return 'ignore';
+      // In a small mesh the writer tells everyone itself, and neighbours push to whoever does not show it soon.
+      const isFirstHand = peerIdOf(message.head.head.writer) === from;
+      return isFirstHand && membership.count() <= fullMeshMembersMax ? 'take' : 'accept';
     },
     deliver(bytes, from) {
-      const message = parse(() => decodeHeadMessage(bytes));
+      const message = read(bytes);
       if (message !== undefined) deliver(from, message);
     },
   };
@@ -31,14 +37,15 @@ export function peersHandlers(
   membership: Membership,
   deliver: (statement: SignedStatement) => void,
 ): TopicHandlers {
+  const read = remembering((bytes) => parse(() => decodeStatementMessage(bytes)));
   return {
     validate(bytes) {
-      const signed = parse(() => decodeStatementMessage(bytes));
+      const signed = read(bytes);
       if (signed === undefined || signed.statement.share !== share) return 'reject';
       return membership.isMember(signed.statement.member) ? 'accept' : 'ignore';
     },
     deliver(bytes) {
-      const signed = parse(() => decodeStatementMessage(bytes));
+      const signed = read(bytes);
       if (signed !== undefined) deliver(signed);
     },
   };
@@ -55,6 +62,15 @@ export function isGranted(message: HeadMessage, membership: Membership): boolean
     if (error instanceof P2psyncError) return false;
     throw error;
   }
+}
+
+/** What is delivered was validated a moment ago: its signature is checked once. */
+function remembering<Value>(work: (bytes: Bytes) => Value): (bytes: Bytes) => Value {
+  let last: { readonly bytes: Bytes; readonly value: Value } | undefined;
+  return (bytes) => {
+    if (last?.bytes !== bytes) last = { bytes, value: work(bytes) };
+    return last.value;
+  };
 }
 
 function parse<Value>(work: () => Value): Value | undefined {

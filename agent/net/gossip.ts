@@ -70,6 +70,9 @@ export function createGossip(handlers: GossipHandlers): Gossip {
     switch (topics.get(topic)?.validate(bytes, from)) {
       case 'accept':
         return TopicValidatorResult.Accept;
+      case 'take':
+        topics.get(topic)?.deliver(bytes, from);
+        return TopicValidatorResult.Ignore;
       case 'reject':
         rejections.add(from, Date.now());
         return TopicValidatorResult.Reject;
@@ -96,6 +99,8 @@ export function createGossip(handlers: GossipHandlers): Gossip {
         ignoreDuplicatePublishError: true,
         // Chosen at each publish, by what it would cost.
         floodPublish: false,
+        // A head with its operations is sent twice sooner than it is asked not to be.
+        idontwantMinDataSize: gossipBytesMax,
         maxInboundDataLength: rpcBytesMax,
         maxOutboundBufferSize: gossipQueueBytesMax,
         maxTopicBytesPerPeer: 256 * KIB,

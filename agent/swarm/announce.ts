@@ -23,8 +23,8 @@ export type Announce = {
   left(peer: PeerId): void;
   /** A head became the highest: it is pushed to those that do not show it soon. `gossiped`: gossip is bringing it to them. */
   news(input: { gossiped: boolean }, nowMs: number): void;
-  /** The situation changed: neighbours are told now. */
-  touch(): void;
+  /** The situation changed: neighbours are told now, or `soon` where they need not hurry. */
+  touch(options: { readonly soon: boolean }, nowMs: number): void;
   heard(neighbour: Neighbour, situation: Situation, nowMs: number): void;
   /** A page or block is here; `holders` need not be told, the others are within `delayMs`. */
   stored(input: { digest: Digest; holders: readonly PeerId[]; delayMs: number }, nowMs: number): void;
@@ -52,7 +52,9 @@ type Stored = { readonly digest: Digest; readonly holders: readonly PeerId[] };
 /** So many stored digests are told at once, fewer after a wait that the caller chooses. */
 const haveBatch = 1024;
 /** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
-const gossipedPush = { afterMs: 100, spreadMs: 300 };
+const gossipedPush = { afterMs: 200, spreadMs: 300 };
+/** A new head and that it is applied are told in one status, this long after the first, ms: while a small change is on its way to everyone, nobody's time goes into telling where it is. */
+const statusDelayMs = 50;
 const unheardPush = { afterMs: 0, spreadMs: 20 };
 
 export function createAnnounce(options: { neighbours: Neighbours; random: () => number }): Announce {
@@ -67,17 +69,24 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   let newsMs = Number.NEGATIVE_INFINITY;
   let pace = gossipedPush;
   let isTouched = true;
+  let statusAtMs = Number.POSITIVE_INFINITY;
   let unflushed = 0;
   let nextMs = Number.POSITIVE_INFINITY;
 
   const pushMs = (nowMs: number) => nowMs + pace.afterMs + random() * pace.spreadMs;
+
+  function touch({ soon }: { readonly soon: boolean }, nowMs: number): void {
+    statusAtMs = Math.min(statusAtMs, soon ? nowMs + statusDelayMs : nowMs);
+    isTouched = true;
+  }
 
   function status(told: Told, peer: PeerId, situation: Situation, nowMs: number): readonly Effect[] {
     const applied = situation.appliedFor(peer);
     const head = situation.message?.head.head ?? null;
     const version = head?.version ?? null;
     const isNews = !sameVersion(told.applied, applied) || !sameVersion(told.head, version);
-    if (!isNews && nowMs < told.statusMs + heartbeatMs) return [];
+    const isDue = isNews && (nowMs >= statusAtMs || told.head === undefined);
+    if (!isDue && nowMs < told.statusMs + heartbeatMs) return [];
     told.applied = applied;
     told.head = version;
     told.statusMs = nowMs;
@@ -148,11 +157,9 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
       newsMs = nowMs;
       pace = gossiped ? gossipedPush : unheardPush;
       for (const told of table.values()) told.pushAtMs = pushMs(nowMs);
-      isTouched = true;
+      touch({ soon: gossiped }, nowMs);
     },
-    touch() {
-      isTouched = true;
-    },
+    touch,
     heard(neighbour, situation, nowMs) {
       const told = table.get(neighbour.peer);
       if (told === undefined || situation.message === null) return;
@@ -196,11 +203,12 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         nextMs = Math.min(nextMs, told.statusMs + heartbeatMs, told.pushAtMs);
       }
       isTouched = false;
+      if (nowMs >= statusAtMs) statusAtMs = Number.POSITIVE_INFINITY;
       if (isDue) {
         haveAtMs = Number.POSITIVE_INFINITY;
         unflushed = 0;
       }
-      nextMs = Math.min(nextMs, haveAtMs);
+      nextMs = Math.min(nextMs, haveAtMs, statusAtMs);
       return effects;
     },
     wakeMs: () => nextMs,

@@ -324,8 +324,9 @@ export function createReplica(options: ReplicaOptions): Replica {
       effects.push(...schedule.fill(nowMs));
       effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs(), isIdle: serve.isIdle() }, nowMs));
       if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {
+        const soon = reveal.generation() === told.generation;
         told = { generation: reveal.generation(), applied: reconcile.applied() };
-        announce.touch();
+        announce.touch({ soon }, nowMs);
       }
       effects.push(...announce.flush(situation(), nowMs));
       effects.push(...wake(nowMs));

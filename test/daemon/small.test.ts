@@ -10,6 +10,7 @@ import {
   massDeleteEntriesMin,
   massDeleteWindowMs,
   rateWindowMs,
+  statementDelayMs,
   statementIntervalMs,
   versionsKeptMax,
 } from '../../agent/base/limits.ts';
@@ -260,20 +261,26 @@ test('addresses outlive a restart, the latest are known, and the oldest peers go
   assert.equal(next.of('0' as PeerId), ['/x']);
 });
 
-test('a change is said at once, the next when everybody has had time, progress only now and then, and nothing after the end', () => {
+test('a change is said soon, what follows at once with it, the next when everybody has had time, progress only now and then, and nothing after the end', () => {
   mock.timers.enable({ apis: ['setTimeout', 'setInterval'] });
   try {
     const said: string[] = [];
-    let now: Partial<Statement> = { state: 'syncing' };
+    let now: Partial<Statement> = { state: 'scanning' };
+    let membersNow = 1;
     const speaker = createSpeaker({
       keyPair,
       statement: () => statement(now),
       // So many that the pause is longer than this test takes.
-      members: () => 1_000_000,
+      members: () => membersNow,
       say: (signed) => void said.push(`${signed.statement.state} ${signed.statement.progressPermille}`),
     });
     speaker.changed();
+    now = { state: 'syncing' };
+    speaker.changed();
+    assert.equal(said, []);
+    mock.timers.tick(statementDelayMs);
     assert.equal(said, ['syncing 1000']);
+    membersNow = 1_000_000;
     now = { state: 'syncing', progressPermille: 10 };
     speaker.changed();
     now = { state: 'in-sync' };
