@@ -111,7 +111,7 @@ export function createApplier(ports: ApplierPorts): Applier {
     for (const { path, stat } of result.done) {
       const content = stat === null ? null : contentOf(target.root, path);
       const vanished = stat === null || content === undefined;
-      index.push({ path, record: vanished ? null : { stat, content, durable: true } });
+      index.push({ path, record: vanished ? null : { stat, content } });
     }
     // Whatever lies there, it is not the tree's: a later look must not take it for that.
     for (const { path } of result.failed) index.push({ path, record: null });

@@ -141,7 +141,7 @@ async function adopt(
     const { path } = change;
     if (change.kind === 'gone') index.push({ path, record: null });
     else if (change.stat.kind === 'file') files.push(path);
-    else index.push({ path, record: { stat: change.stat, content: null, durable: true } });
+    else index.push({ path, record: { stat: change.stat, content: null } });
   }
   const items = files.map((path) => ({ path, cut: null, keepBytes: false }));
   for await (const results of ports.reader.read(items, options)) {
@@ -149,7 +149,7 @@ async function adopt(
       if (result.kind !== 'ok') continue;
       index.push({
         path: result.path,
-        record: { stat: result.stat, content: result.content, durable: true },
+        record: { stat: result.stat, content: result.content },
       });
       listPages.push(...result.listPages);
     }
@@ -197,7 +197,7 @@ async function sort(
     } else if (first.kind === 'file') {
       toRead.set(path, { change, entry: first, target: entry.kind === 'hardlink' ? entry.target : null });
     } else if (first.kind === 'directory') {
-      sorted.index.push({ path, record: { stat: change.stat, content: null, durable: true } });
+      sorted.index.push({ path, record: { stat: change.stat, content: null } });
       sorted.drifted.push(path);
     } else {
       sorted.index.push({ path, record: null });
@@ -220,7 +220,7 @@ async function sort(
       }
       // Its bytes are right: at most mode, owner or time are to be set, or the link to be made anew.
       const { path, stat } = result;
-      const edit = { path, record: { stat, content: known.entry.content, durable: true } };
+      const edit = { path, record: { stat, content: known.entry.content } };
       const before = known.change.before?.stat;
       const isFine =
         known.target === null ? looksAlike(before, stat) : await isOneFile(known.target, stat, ports);

@@ -76,13 +76,13 @@ export async function observeEntries(
     const common = { path, owner, mtimeUs: mtimeUsOf(stat) };
     if (stat.kind === 'directory') {
       edits.set(path, { kind: 'directory', ...common, mode: stat.mode });
-      index.set(path, { stat, content: null, durable: true });
+      index.set(path, { stat, content: null });
     } else if (stat.kind === 'symlink') {
       const link = await readLink(path, ports.reader);
       if (link.kind === 'gone') again.push(path);
       else if (link.kind === 'target') {
         edits.set(path, { kind: 'symlink', ...common, target: link.target });
-        index.set(path, { stat, content: null, durable: true });
+        index.set(path, { stat, content: null });
       } else {
         faults.push({ path, code: link.code, message: link.message });
         // What was here before is not here any more.
@@ -109,7 +109,7 @@ export async function observeEntries(
       sparse: isSparse(stat),
       content,
     });
-    index.set(path, { stat, content, durable: true });
+    index.set(path, { stat, content });
   }
   for (const [path, { target, stat }] of links) {
     const first = read.contents.get(target);
@@ -123,7 +123,6 @@ export async function observeEntries(
       index.set(path, {
         stat: first.stat.ino === stat.ino ? first.stat : stat,
         content: first.content,
-        durable: true,
       });
     }
   }

@@ -101,7 +101,6 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
       page: (digest) => store.page(digest),
       hasBlock: (digest) => disk.stage.has(digest) || store.hasBlock(digest),
     },
-    salt: ports.salt,
     random: Math.random,
     downloadBytesPerMs: () => ports.limits.download.rate() / 1000,
   });

@@ -11,8 +11,6 @@ export type PathRecord = {
   readonly stat: DiskStat;
   /** What the file held at that stat; null for everything that is not a regular file. */
   readonly content: Content | null;
-  /** True once the bytes are known to survive a power cut. */
-  readonly durable: boolean;
 };
 
 /** Number that stands for a path in the block and inode tables; 0 for what is in neither. */
@@ -28,8 +26,7 @@ export type StoredRecord = {
 const kinds: readonly DiskKind[] = ['file', 'directory', 'symlink', 'special'];
 const contentKinds: readonly (Content['kind'] | null)[] = [null, 'empty', 'block', 'list'];
 
-/** Flag byte: 2 bits of kind, 1 of durable, 2 of content, 1 of cut class, 1 of a stored path. */
-const durableBit = 0x04;
+/** Flag byte: 2 bits of kind, 1 that is not used, 2 of content, 1 of cut class, 1 of a stored path. */
 const contentShift = 3;
 const largeBit = 0x20;
 const pathBit = 0x40;
@@ -38,13 +35,12 @@ const fixedBytes = 69;
 const digestLength = 32;
 
 export function encodeRecord(stored: StoredRecord): Bytes {
-  const { stat, content, durable } = stored.record;
+  const { stat, content } = stored.record;
   const tail = stored.path === null ? null : utf8(stored.path);
   const digest = content === null || content.kind === 'empty' ? null : content.digest;
   const bytes = Buffer.alloc(fixedBytes + (digest === null ? 0 : digestLength) + (tail?.byteLength ?? 0));
   bytes[0] =
     kinds.indexOf(stat.kind) |
-    (durable ? durableBit : 0) |
     (contentKinds.indexOf(content?.kind ?? null) << contentShift) |
     (content?.kind === 'list' && content.cut === 'large' ? largeBit : 0) |
     (tail === null ? 0 : pathBit);
@@ -90,7 +86,7 @@ export function decodeRecord(input: Bytes): StoredRecord {
   };
   const digest = toHex(bytes.subarray(fixedBytes, tailAt)) as Digest;
   return {
-    record: { stat, content: contentOf(contentKind, digest, flags), durable: (flags & durableBit) !== 0 },
+    record: { stat, content: contentOf(contentKind, digest, flags) },
     fileId: bytes.readUIntBE(15, 6),
     path: (flags & pathBit) === 0 ? null : storedPath(bytes.subarray(tailAt)),
   };

@@ -3,7 +3,6 @@
  * never does I/O. Time and randomness are arguments, so a run can be repeated from its seed.
  */
 import { unreachable } from '../base/assert.ts';
-import type { Bytes } from '../base/bytes.ts';
 import { wholeFileBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
@@ -28,7 +27,6 @@ export type ReplicaOptions = {
   /** Highest head that was stored. */
   readonly head: SignedHead | null;
   readonly library: Library;
-  readonly salt?: Bytes;
   /** In [0, 1). */
   readonly random: () => number;
   /** What may come in a millisecond; 0, and by default: without limit. */

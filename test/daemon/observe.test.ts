@@ -60,7 +60,7 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
     await store.write({
       index: found.map((change) => ({
         path: change.path,
-        record: change.kind === 'gone' ? null : { stat: change.stat, content: null, durable: true },
+        record: change.kind === 'gone' ? null : { stat: change.stat, content: null },
       })),
     });
   }
@@ -171,7 +171,7 @@ test('a directory that the index knows already is watched when it is seen, with 
       index: paths.map((one, at) => {
         const stat = stats[at];
         assert.ok(stat !== undefined && stat !== null && stat !== 'unreadable');
-        return { path: one, record: { stat, content: null, durable: true } };
+        return { path: one, record: { stat, content: null } };
       }),
     });
     hints.onDirty([{ directory: '', names: ['a'] }]);

@@ -52,11 +52,11 @@ export function contentOf(names: readonly string[]): MadeContent {
 }
 
 export function fileRecord(made: MadeContent, fields: Partial<DiskStat> = {}): PathRecord {
-  return { stat: statOf({ size: made.size, ...fields }), content: made.content, durable: false };
+  return { stat: statOf({ size: made.size, ...fields }), content: made.content };
 }
 
 export function directoryRecord(): PathRecord {
-  return { stat: statOf({ kind: 'directory', mode: 0o755, size: 4096 }), content: null, durable: true };
+  return { stat: statOf({ kind: 'directory', mode: 0o755, size: 4096 }), content: null };
 }
 
 export function edit(path: string, record: PathRecord | null): IndexEdit {

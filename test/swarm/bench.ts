@@ -23,12 +23,7 @@ export type Bench = {
   wait(ms: number): readonly Effect[];
 };
 
-export const [ana, bo, cy, di] = ['ana', 'bo', 'cy', 'di'] as unknown as readonly [
-  PeerId,
-  PeerId,
-  PeerId,
-  PeerId,
-];
+export const [ana, bo, cy] = ['ana', 'bo', 'cy'] as unknown as readonly [PeerId, PeerId, PeerId];
 
 export type BenchOptions = Partial<ReplicaOptions> & {
   readonly share?: SimShare;
