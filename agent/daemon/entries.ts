@@ -14,6 +14,7 @@ import type { Scanner } from '../disk/scan.ts';
 import type { PathRecord } from '../store/record.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
 import type { DiskChange } from './compare.ts';
+import { isAsGrouped, linkGroups, type Present } from './link-groups.ts';
 
 export type EntryPorts = {
   readonly store: ShareStore;
@@ -38,12 +39,6 @@ export type Observed = {
   readonly faults: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
 };
 
-type Present = {
-  readonly stat: DiskStat;
-  readonly before: PathRecord | undefined;
-  readonly restless: boolean;
-};
-
 export async function observeEntries(
   changes: readonly DiskChange[],
   ports: EntryPorts,
@@ -60,11 +55,11 @@ export async function observeEntries(
   }
   for (const path of present.keys()) gone.delete(path);
 
-  const links = await linkGroups(gone, present, ports);
+  const { links, again: doubtful } = await linkGroups(gone, present, ports);
   const edits = new Map<SharePath, Entry | null>();
   const index = new Map<SharePath, PathRecord | null>();
   const faults: { path: SharePath; code: string; message: string }[] = [];
-  const again: SharePath[] = [];
+  const again = [...doubtful];
   const files = new Map<SharePath, Present>();
 
   for (const path of gone.keys()) {
@@ -95,9 +90,16 @@ export async function observeEntries(
   }
 
   const read = await readFiles(files, gone, ports, options);
-  for (const path of read.again) again.push(path);
+  again.push(...read.again);
   faults.push(...read.faults);
+  const targets = new Set([...links.values()].map(({ target }) => target));
   for (const [path, { stat, content }] of read.contents) {
+    const looked = files.get(path)?.stat;
+    if (looked !== undefined && !isAsGrouped(looked, stat, targets.has(path))) {
+      read.contents.delete(path);
+      again.push(path);
+      continue;
+    }
     const owner = ports.owners.nameOf(stat.uid, stat.gid);
     edits.set(path, {
       kind: 'file',
@@ -111,7 +113,7 @@ export async function observeEntries(
     });
     index.set(path, { stat, content });
   }
-  for (const [path, { target, stat }] of links) {
+  for (const [path, { target }] of links) {
     const first = read.contents.get(target);
     if (first === undefined) {
       // A first name that moved under our hands is read again, and its further names with it.
@@ -120,10 +122,7 @@ export async function observeEntries(
       else faults.push({ ...fault, path });
     } else {
       edits.set(path, { kind: 'hardlink', path, target });
-      index.set(path, {
-        stat: first.stat.ino === stat.ino ? first.stat : stat,
-        content: first.content,
-      });
+      index.set(path, { stat: first.stat, content: first.content });
     }
   }
 
@@ -158,56 +157,6 @@ async function readLink(path: SharePath, reader: Reader): Promise<LinkFound> {
     if (code === undefined) throw error;
     return { kind: 'fault', code, message: messageOf(error) };
   }
-}
-
-/**
- * For every inode that a change concerns, its names as they are now: the first stays in `present` as the file,
- * each further one is returned with it as target. Names that only the index knows join `present`.
- */
-async function linkGroups(
-  gone: ReadonlyMap<SharePath, PathRecord>,
-  present: Map<SharePath, Present>,
-  ports: EntryPorts,
-): Promise<Map<SharePath, { readonly target: SharePath; readonly stat: DiskStat }>> {
-  const inodes = new Set<bigint>();
-  const note = (stat: DiskStat | undefined): void => {
-    if (stat?.kind === 'file' && stat.nlink > 1) inodes.add(stat.ino);
-  };
-  for (const record of gone.values()) note(record.stat);
-  for (const { stat, before } of present.values()) {
-    note(stat);
-    note(before?.stat);
-  }
-  const links = new Map<SharePath, { readonly target: SharePath; readonly stat: DiskStat }>();
-  if (inodes.size === 0) return links;
-
-  const others = [...inodes]
-    .flatMap((ino) => ports.store.linkGroup(ino))
-    .filter((path) => !gone.has(path) && !present.has(path));
-  const stats = await ports.scanner.stat(others);
-  for (const [at, path] of others.entries()) {
-    const stat = stats[at];
-    if (stat !== undefined && stat !== null && stat !== 'unreadable') {
-      present.set(path, { stat, before: ports.store.record(path), restless: false });
-    }
-  }
-
-  const groups = new Map<string, SharePath[]>();
-  for (const [path, { stat }] of present) {
-    if (stat.kind !== 'file' || stat.nlink < 2) continue;
-    const inode = `${stat.dev}:${stat.ino}`;
-    const group = groups.get(inode);
-    if (group === undefined) groups.set(inode, [path]);
-    else group.push(path);
-  }
-  for (const group of groups.values()) {
-    const [target, ...further] = group.sort(comparePaths);
-    for (const path of further) {
-      const stat = present.get(path)?.stat;
-      if (target !== undefined && stat !== undefined) links.set(path, { target, stat });
-    }
-  }
-  return links;
 }
 
 type Contents = {

@@ -19,6 +19,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { Entry } from '../../agent/core/entry.ts';
+import type { SharePath } from '../../agent/core/path.ts';
+import type { DiskChange } from '../../agent/daemon/compare.ts';
+import { diskStatOf } from '../../agent/disk/disk-stat.ts';
 import { type WriterShare, withWriterShare } from './writer-share.ts';
 
 /** `f` a file, `d` a directory, `l` a symlink, `=first` a further name of a file. */
@@ -107,6 +110,150 @@ test('the last of two names is a plain file', async () => {
     (at) => (writeFileSync(at('a'), 'linked'), linkSync(at('a'), at('b'))),
     (at) => (unlinkSync(at('a')), ['a']),
     { b: 'f' },
+  );
+});
+
+/** What a look at these paths finds now, as it is handed over when other things have happened since. */
+function look(share: WriterShare, ...paths: readonly string[]): DiskChange[] {
+  return paths.map((path) => {
+    const stat = diskStatOf(lstatSync(join(share.root, path), { bigint: true }));
+    const before = share.store().record(path as SharePath);
+    return { kind: 'present', path: path as SharePath, stat, before, restless: false };
+  });
+}
+
+type Act = (at: (path: string) => string) => void;
+type Looks = (look: (...paths: string[]) => DiskChange[], at: (path: string) => string) => DiskChange[][];
+
+/**
+ * Looks that were overtaken are handed over batch by batch, then what was asked for again and what the watcher
+ * would tell of; no event tells of a name whose file got or lost another one.
+ */
+async function checkOvertaken(
+  furnish: Act,
+  looks: Looks,
+  told: readonly string[],
+  expected: Record<string, string>,
+): Promise<void> {
+  await withWriterShare(async (share) => {
+    const at = (path: string): string => join(share.root, path);
+    furnish(at);
+    await share.scan();
+    for (const batch of looks((...paths) => look(share, ...paths), at)) {
+      // What is known of a path is asked when its batch is handed over.
+      const changes = batch.map((change) => ({ ...change, before: share.store().record(change.path) }));
+      share.observer().touch(await share.writer().take(changes as DiskChange[]));
+    }
+    await share.touch(...told);
+    assert.equal(shapeOf(share), expected);
+    checkTree(share);
+    await share.scan();
+    assert.equal(shapeOf(share), expected, 'a whole look finds nothing that was missed');
+  });
+}
+
+test('a name that came between the looks at two names of one batch is a hard link', async () => {
+  await checkOvertaken(
+    () => undefined,
+    (look, at) => {
+      writeFileSync(at('a'), 'linked');
+      const early = look('a');
+      linkSync(at('a'), at('b'));
+      return [[...early, ...look('b')]];
+    },
+    ['a', 'b'],
+    { a: 'f', b: '=a' },
+  );
+});
+
+test('a name that was taken in before an older look at the first one is a hard link', async () => {
+  await checkOvertaken(
+    () => undefined,
+    (look, at) => {
+      writeFileSync(at('a'), 'linked');
+      const early = look('a');
+      linkSync(at('a'), at('b'));
+      return [look('b'), early];
+    },
+    [],
+    { a: 'f', b: '=a' },
+  );
+});
+
+test('an older look at a name that is a hard link by now does not part it', async () => {
+  await checkOvertaken(
+    (at) => writeFileSync(at('a'), 'linked'),
+    (look, at) => {
+      appendFileSync(at('a'), ' and changed');
+      const early = look('a');
+      linkSync(at('a'), at('b'));
+      return [look('b'), early];
+    },
+    ['b'],
+    { a: 'f', b: '=a' },
+  );
+});
+
+test('a name that became a link to another file before it was read is a hard link', async () => {
+  await checkOvertaken(
+    (at) => (writeFileSync(at('a'), 'one'), writeFileSync(at('b'), 'other')),
+    (look, at) => {
+      appendFileSync(at('b'), ' and changed');
+      const early = look('b');
+      linkSync(at('a'), at('new'));
+      renameSync(at('new'), at('b'));
+      return [early];
+    },
+    ['b', 'new'],
+    { a: 'f', b: '=a' },
+  );
+});
+
+test('two names that became one file before both were read are hard links', async () => {
+  await checkOvertaken(
+    () => undefined,
+    (look, at) => {
+      writeFileSync(at('a'), 'one');
+      writeFileSync(at('b'), 'other');
+      const early = look('a', 'b');
+      linkSync(at('a'), at('new'));
+      renameSync(at('new'), at('b'));
+      return [early];
+    },
+    ['a', 'b', 'new'],
+    { a: 'f', b: '=a' },
+  );
+});
+
+test('a first name that became another file before it was read takes no further name along', async () => {
+  await checkOvertaken(
+    () => undefined,
+    (look, at) => {
+      writeFileSync(at('a'), 'linked');
+      linkSync(at('a'), at('b'));
+      const early = look('a', 'b');
+      writeFileSync(at('new'), 'other');
+      renameSync(at('new'), at('a'));
+      return [early];
+    },
+    ['a', 'new'],
+    { a: 'f', b: 'f' },
+  );
+});
+
+test('of a name that went before it was read nothing stays with the further names', async () => {
+  await checkOvertaken(
+    () => undefined,
+    (look, at) => {
+      writeFileSync(at('a'), 'linked');
+      linkSync(at('a'), at('b'));
+      linkSync(at('a'), at('c'));
+      const early = look('a', 'b', 'c');
+      unlinkSync(at('a'));
+      return [early];
+    },
+    ['a'],
+    { b: 'f', c: '=b' },
   );
 });
 
