@@ -47,6 +47,12 @@ const { values: options } = parseArgs({
   },
 });
 
+/** `Timeout × 12, TCPSocketWrap × 2`. */
+function counted(names: readonly string[]): string {
+  const groups = Object.entries(Object.groupBy(names, (name) => name));
+  return groups.map(([name, of = []]) => `${name} × ${of.length}`).join(', ');
+}
+
 function findJobs(only: readonly string[]): Job[] {
   const files = globSync('**/*.test.ts', { cwd: testRoot })
     .sort()
@@ -103,7 +109,7 @@ function runJob(job: Job): Promise<Outcome> {
           clearTimeout(timer);
           timer = endWith(
             endTimeoutMs,
-            () => `something keeps the process from ending: ${message.open.join(', ')}`,
+            () => `something keeps the process from ending: ${counted(message.open)}`,
           );
           break;
       }

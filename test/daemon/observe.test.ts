@@ -3,15 +3,17 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode, messageOf } from '../../agent/base/errors.ts';
+import { pollUnwatchedMs } from '../../agent/base/limits.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
 import type { DirectoryPath, SharePath } from '../../agent/core/path.ts';
 import type { DiskChange } from '../../agent/daemon/compare.ts';
 import { createObserver, type Observer, type SkippedScope } from '../../agent/daemon/observe.ts';
 import { createIgnore } from '../../agent/disk/ignore.ts';
-import { createScanner } from '../../agent/disk/scan.ts';
+import { createScanner, type Scanner } from '../../agent/disk/scan.ts';
 import type { WatchHandlers } from '../../agent/disk/watch.ts';
 import { openStore } from '../../agent/store/database.ts';
 import type { ShareStore } from '../../agent/store/share-store.ts';
@@ -21,6 +23,8 @@ type Bench = {
   readonly root: string;
   readonly store: ShareStore;
   readonly observer: Observer;
+  /** Of one thread: what it is asked it answers in order. */
+  readonly scanner: Scanner;
   readonly hints: WatchHandlers;
   readonly notebook: Notebook;
   /** `present a`, `gone b`, in the order in which they were handed over; taken into the index at once. */
@@ -50,6 +54,7 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
   const skipped: SkippedScope[] = [];
   const failures: unknown[] = [];
   const gone: SharePath[] = [];
+  const waiting = new Set<() => void>();
   let scans = 0;
   let quiets = 0;
   let handlers: WatchHandlers | undefined;
@@ -57,6 +62,7 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
   async function take(found: readonly DiskChange[]): Promise<void> {
     if (bench.fail !== null) throw bench.fail;
     for (const change of found) changes.push(`${change.kind} ${change.path}`);
+    happened();
     await store.write({
       index: found.map((change) => ({
         path: change.path,
@@ -83,26 +89,49 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
       };
     },
     onChanges: take,
-    onGone: (paths) => void gone.push(...paths),
+    onGone(paths) {
+      gone.push(...paths);
+      happened();
+    },
     async onScanned() {
       scans += 1;
+      happened();
     },
     async onQuiet() {
       quiets += 1;
+      happened();
     },
-    onFailed: (error) => void failures.push(error),
-    onSkipped: (scope) => void skipped.push(scope),
+    onFailed(error) {
+      failures.push(error);
+      happened();
+    },
+    onSkipped(scope) {
+      skipped.push(scope);
+      happened();
+    },
   });
   assert.ok(handlers !== undefined);
 
+  function happened(): void {
+    for (const look of waiting) look();
+  }
+
   async function until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (isSo()) resolve();
+    };
+    waiting.add(look);
+    look();
+    await promise;
+    waiting.delete(look);
   }
 
   const bench: Bench = {
     root,
     store,
     observer,
+    scanner,
     hints: handlers,
     notebook,
     changes,
@@ -124,6 +153,7 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
   try {
     await use(bench);
   } finally {
+    mock.timers.reset();
     await observer.close();
     await scanner.close();
     await index.close();
@@ -237,11 +267,12 @@ test('rules that change bring everything below them to light', async () => {
 });
 
 test('a share directory that is away is no deletion: it is told of, and looked at again when it is back', async () => {
-  await withBench(async ({ root, observer, changes, failures, drain }) => {
+  await withBench(async ({ root, observer, scanner, changes, failures, drain, until }) => {
     writeFileSync(join(root, 'file'), 'x');
     await observer.start();
     await drain();
     changes.length = 0;
+    mock.timers.enable({ apis: ['setTimeout'] });
     renameSync(root, `${root} away`);
     // One path is being settled while the directory is away.
     observer.touch([path('file')]);
@@ -249,10 +280,16 @@ test('a share directory that is away is no deletion: it is told of, and looked a
       .rescan()
       .then(() => assert.unreachable('there is nothing to scan'))
       .catch((error: unknown) => assert.match(messageOf(error), /cannot be reached/));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    mock.timers.tick(pollUnwatchedMs - 1);
+    // The one thread has answered what was asked before.
+    await scanner.stat([path('file')]);
     assert.is(failures.length, 1, 'it is tried again after a pause, not at once');
+    mock.timers.tick(1);
+    await until(() => failures.length === 2);
     renameSync(`${root} away`, root);
-    await observer.rescan();
+    const scanned = observer.rescan();
+    mock.timers.tick(pollUnwatchedMs);
+    await scanned;
     assert.equal(changes, []);
   });
 });

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode } from '../../agent/base/errors.ts';
@@ -154,11 +155,15 @@ test('twenty agents behind one address all hear each other', async () => {
   assert.ok(first !== undefined && second !== undefined);
   await warmUp(first, listeners.slice(1));
   // A score is kept for a second; after that colocated peers would fall silent.
-  await new Promise((resolve) => setTimeout(resolve, 1_200));
-  for (const [index, host] of hosts.entries()) host.publish('t', bytesOf(`from ${index}`));
-  for (const [index, listener] of listeners.entries()) {
-    for (let from = 0; from < hosts.length; from += 1)
-      if (from !== index) await listener.until(`from ${from}`);
+  mock.timers.enable({ apis: ['Date'], now: Date.now() + 2_000 });
+  try {
+    for (const [index, host] of hosts.entries()) host.publish('t', bytesOf(`from ${index}`));
+    for (const [index, listener] of listeners.entries()) {
+      for (let from = 0; from < hosts.length; from += 1)
+        if (from !== index) await listener.until(`from ${from}`);
+    }
+  } finally {
+    mock.timers.reset();
   }
   await closeAll(...hosts);
 });

@@ -134,12 +134,9 @@ async function createAgent(root: string, name: string): Promise<Agent> {
     command,
     must,
     async start() {
-      child = startAgentProcess(home, log);
-      await until(`${name} answers`, async () => {
-        if (!isRunning()) throw new Error(`${name} ended with code ${child?.exitCode}:\n${log.join('')}`);
-        if (!existsSync(join(home, 'control.sock'))) return false;
-        return (await command(['status', '--json'])).code === 0;
-      });
+      const started = startAgentProcess(home, log);
+      child = started.child;
+      await started.answers;
     },
     async stop() {
       if (isRunning()) child?.kill('SIGTERM');

@@ -52,19 +52,32 @@ process.once('exit', () => {
   for (const child of agents) child.kill('SIGKILL');
 });
 
-/** An agent in the foreground; its log goes to `log`, line by line. */
-export function startAgentProcess(home: string, log: string[]): ChildProcess {
+/** An agent in the foreground; its log goes to `log`, line by line. `answers` rejects where it ends before it does. */
+export function startAgentProcess(
+  home: string,
+  log: string[],
+): { readonly child: ChildProcess; readonly answers: Promise<void> } {
   const child = spawn(launcher, ['run', '--home', home, '--no-color'], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
   });
   agents.add(child);
-  child.once('exit', () => agents.delete(child));
+  const { promise: answers, resolve, reject } = Promise.withResolvers<void>();
+  let said = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
-    stream.on('data', (chunk: string) => log.push(chunk));
+    stream.on('data', (chunk: string) => {
+      log.push(chunk);
+      said += chunk;
+      // It says so when its socket is there, and its shares are.
+      if (said.includes('agent started')) resolve();
+    });
   }
-  return child;
+  child.once('exit', () => agents.delete(child));
+  child.once('close', (code) => reject(new Error(`the agent on ${home} ended with code ${code}:\n${said}`)));
+  // Whoever does not wait for it looks at the process.
+  answers.catch(() => undefined);
+  return { child, answers };
 }
 
 async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
