@@ -50,7 +50,8 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   let end: ChainEnd = found.end;
   let sealed: number = found.sealed;
   let descriptor: number | null = null;
-  let bytes = 0;
+  /** Of whole lines in the file; null before it is opened. */
+  let bytes: number | null = null;
   const backlog: string[] = [];
   let unseen = 0;
   let lost = 0;
@@ -59,10 +60,13 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
   let sealing: Promise<void> = Promise.resolve();
   let closed = false;
 
+  /** Half a line that a full disk left is cut off. */
   function opened(): number {
     if (descriptor === null) {
       descriptor = openSync(path, 'a', 0o600);
-      bytes = fstatSync(descriptor).size;
+      const { size } = fstatSync(descriptor);
+      if (bytes !== null && size > bytes) ftruncateSync(descriptor, bytes);
+      else bytes = size;
     }
     return descriptor;
   }
@@ -72,15 +76,13 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
     descriptor = null;
   }
 
-  /** Whole or not at all: half a line is cut off again. */
   function writeLine(text: string): void {
-    const target = opened();
     const line = Buffer.from(text);
     try {
-      if (writeSync(target, line) < line.length) throw new Error('the disk took a part of a line');
-      bytes += line.length;
+      if (writeSync(opened(), line) < line.length) throw new Error('the disk took a part of a line');
+      bytes = (bytes ?? 0) + line.length;
     } catch (error) {
-      ftruncateSync(target, bytes);
+      shut();
       throw error;
     }
   }
@@ -108,7 +110,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       unseen = 0;
       return writeBacklog();
     }
-    if (bytes > fileBytesMax) startFile();
+    if (bytes !== null && bytes > fileBytesMax) startFile();
   }
 
   /** The chain goes on in a new file; the old one is named after its last line. */
@@ -118,6 +120,7 @@ export async function openAudit(options: AuditOptions): Promise<AuditLog> {
       fsyncSync(opened());
       shut();
       renameSync(path, aside);
+      bytes = null;
     } catch (error) {
       reason = messageOf(error);
       return;

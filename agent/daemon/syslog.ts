@@ -94,7 +94,7 @@ export async function openSyslog(options: SyslogOptions): Promise<Syslog> {
       stdin.write(`<${facility * 8 + severities[severity]}>${text}\n`);
     },
     warning() {
-      if (child !== null && lost === 0) return null;
+      if ((child !== null || closed) && lost === 0) return null;
       const why = complaint === '' ? 'it does not read' : complaint;
       return { code: 'syslog', message: `${lost} lines for syslog are lost: ${why}`, count: lost };
     },

@@ -79,9 +79,13 @@ async function enterGate(home: string, part: string): Promise<Server> {
     const server = await listen(`\0p2psync-${part}-${dev}-${ino}`);
     if (server !== undefined) return server;
     if (Date.now() > deadline) {
-      throw new P2psyncError('locked', `another process is about to start an agent on ${home}; try again`, {
-        home,
-      });
+      throw new P2psyncError(
+        'locked',
+        `another process has the ${part} of ${home} at this moment; try again`,
+        {
+          home,
+        },
+      );
     }
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

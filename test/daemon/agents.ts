@@ -14,12 +14,14 @@ import { generateKeyPair, type KeyPair, type PeerId, peerIdOf, shareIdOf } from 
 import { emptyRoster, type Roster, signRoster } from '../../agent/core/roster.ts';
 import type { ShareSide } from '../../agent/daemon/judge.ts';
 import { type Membership, openMembership } from '../../agent/daemon/membership.ts';
-import { createSessions, type Sessions } from '../../agent/daemon/session.ts';
+import { createSessions, type SessionOptions, type Sessions } from '../../agent/daemon/session.ts';
 import { packSigned, stateKeys, writeGrant } from '../../agent/daemon/state.ts';
 import type { Host } from '../../agent/net/host.ts';
 import { openStore } from '../../agent/store/database.ts';
 import type { StoreBatch } from '../../agent/store/share-store.ts';
 import { createNotebook, type Notebook } from './notebook.ts';
+
+type Refused = Parameters<NonNullable<SessionOptions['onRefused']>>[0];
 
 export type Agent = {
   readonly name: string;
@@ -34,6 +36,8 @@ export type Agent = {
   readonly expelled: Set<PeerId>;
   /** Names of those it hung up on, and why. */
   readonly hungUp: string[];
+  /** Those it did not take as members. */
+  readonly refused: Refused[];
   /** Opens its membership anew from what it stored. */
   reopen(): Membership;
 };
@@ -119,6 +123,7 @@ export async function withMesh(
     const admitted = new Set<PeerId>();
     const expelled = new Set<PeerId>();
     const hungUp: string[] = [];
+    const refused: Refused[] = [];
     const host = {
       peer,
       addresses: () => [`/ip4/127.0.0.1/tcp/1/p2p/${peer}`],
@@ -148,6 +153,7 @@ export async function withMesh(
       name,
       agentVersion: '1.0.0',
       log: notebook.log,
+      onRefused: (refusal) => void refused.push(refusal),
       idleMs: () => Number.POSITIVE_INFINITY,
       ...clock,
       onAddresses: () => undefined,
@@ -164,6 +170,7 @@ export async function withMesh(
       admitted,
       expelled,
       hungUp,
+      refused,
       reopen,
     };
     agents.set(peer, agent);

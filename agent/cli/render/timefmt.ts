@@ -39,17 +39,20 @@ const composed: Readonly<Record<string, string>> = {
   T: '%H:%M:%S',
 };
 
+/** What the library writes as C does, with glibc's flags for padding. */
+const same = new Set('aAbBcdegGHIjmMpsSuUVwWxXyY');
+
 /** @param format escapes of strftime(3); an unknown one stays as it is. */
 export function formatTimeBy(format: string, timeMs: number): string {
   const date = new Date(timeMs);
-  const expanded = format.replace(/%([a-zA-Z%])/g, (whole, letter: string) => {
+  const expanded = format.replace(/%([-_0]?)(.)/gs, (whole, flag: string, letter: string) => {
+    if (same.has(letter) || (flag === '' && letter === '%')) return whole;
+    if (flag !== '') return `%${whole}`;
     if (letter === 'C') return String(Math.floor(date.getFullYear() / 100)).padStart(2, '0');
     if (letter === 'P') return date.getHours() < 12 ? 'am' : 'pm';
     if (letter === 'z') return zoneOffset(date);
     if (letter === 'Z') return zoneName(date);
-    // Those of the library that C does not have.
-    if ('fLqQ'.includes(letter)) return `%${whole}`;
-    return composed[letter] ?? whole;
+    return composed[letter] ?? `%${whole}`;
   });
   return locale.format(expanded)(date);
 }
