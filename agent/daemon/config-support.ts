@@ -5,14 +5,12 @@ export type Unsupported = { readonly path: readonly (string | number)[]; readonl
 
 /** Those that are set to something other than their default, in the order of this table. */
 export function unsupportedSettings(config: RawConfig): readonly Unsupported[] {
-  const { ready, run } = config;
+  const { ready } = config;
   const found: Unsupported[] = [];
   const refuse = (isSet: boolean, path: readonly (string | number)[], what: string): void => {
     if (isSet) found.push({ path, what });
   };
   refuse(ready.agent_check !== null, ['ready', 'agent_check'], '(leave it out)');
-  refuse(run.user !== '', ['run', 'user'], '(start the agent as that user)');
-  refuse(run.group !== '', ['run', 'group'], '(start the agent with that group)');
   config.share.forEach((share, index) => {
     refuse(share.apply !== 'staged', ['share', index, 'apply'], 'other than "staged"');
     refuse(share.on_applied.length > 0, ['share', index, 'on_applied'], '(leave it out)');

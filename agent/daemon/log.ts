@@ -40,7 +40,13 @@ export function openLog(options: LogOptions): LogSink {
   let destination: ReturnType<typeof pino.destination>;
   try {
     // Synchronous: the last lines before a crash are the ones that are needed.
-    destination = pino.destination({ dest: options.file ?? 2, sync: true, mkdir: false, append: true });
+    destination = pino.destination({
+      dest: options.file ?? 2,
+      sync: true,
+      mkdir: false,
+      append: true,
+      mode: 0o640,
+    });
   } catch (error) {
     throw new P2psyncError(
       'io',

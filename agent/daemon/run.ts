@@ -15,6 +15,7 @@ import { loadIdentity } from '../store/identity.ts';
 import { lockHome } from '../store/lock.ts';
 import { readSecret } from '../store/secrets.ts';
 import { compileAccess } from './access.ts';
+import { accountOf } from './accounts.ts';
 import { createAddressBook } from './address-book.ts';
 import { createApi } from './api.ts';
 import { auditMembership } from './audit-members.ts';
@@ -25,6 +26,7 @@ import { indexDirectory, readShares, type ShareRecord, socketPath } from './home
 import { createLiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { openMembership } from './membership.ts';
+import { becomeAccount } from './privileges.ts';
 import { createRates } from './rates.ts';
 import { openRecords, type RecordsOptions } from './records.ts';
 import { createRequestIds } from './request-ids.ts';
@@ -82,6 +84,7 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   const keyPair = keyPairFromSeed(identity.seed);
   const planned = await matchShares(home, config);
   await checkShareDirectories(config.shares, home);
+  const account = accountOf(config.run);
 
   const records = await openRecords({ ...options, keyPair });
   closers.defer(() => records.close());
@@ -203,6 +206,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
     onFailure: (error, path) => log.error({ err: error, path }, 'a request failed'),
   });
   closers.defer(() => server.close());
+  // Ports and logs are open, and nothing of a share is yet.
+  if (account !== null) becomeAccount(account, { home, shares: config.shares, log });
 
   function addShare(record: ShareRecord, shareConfig: ShareConfig): void {
     const shareStore = store.share(record.id);

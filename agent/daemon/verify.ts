@@ -6,15 +6,13 @@ import type { Entry, FileEntry } from '../core/entry.ts';
 import { joinPath, type SharePath, topDirectory } from '../core/path.ts';
 import { type DiskStat, mtimeUsOf } from '../core/stat.ts';
 import { iterate, lookup } from '../core/tree.ts';
+import { isCapable } from '../disk/capabilities.ts';
 import type { DiffRequest, DiffRow, VerifyRow } from '../http/api.ts';
 import type { ShareConfig } from './config.ts';
 import { ownerPolicy, type ShareDisk } from './disk.ts';
 import { asFound, sameBytes } from './found.ts';
 import { isUnder, resolveRoot, whatDiffers } from './listing.ts';
 import type { Share } from './share-types.ts';
-
-/** Only root may give files away: for others the owner stays who runs the agent, as with rsync. */
-const isRoot = process.geteuid?.() === 0;
 
 export type Difference = Extract<VerifyRow, { kind: 'difference' }>;
 export type Verified = { entries: number; bytes: number; differences?: number };
@@ -103,7 +101,8 @@ async function comparePath(share: Share, disk: ShareDisk, entry: Entry, stat: Di
 /** The entry as this agent's settings have it put on the disk. */
 function withLocalRules(entry: Entry, stat: DiskStat, disk: ShareDisk, config: ShareConfig): Entry {
   if (entry.kind === 'hardlink') return entry;
-  const ids = isRoot ? disk.owners.idsOf(entry.owner, ownerPolicy(config.owner)) : null;
+  // Whoever may not give files away leaves them to who runs the agent, as rsync does.
+  const ids = isCapable('chown') ? disk.owners.idsOf(entry.owner, ownerPolicy(config.owner)) : null;
   const owner = ids === null ? disk.owners.nameOf(stat.uid, stat.gid) : disk.owners.nameOf(ids.uid, ids.gid);
   // Node sets times as doubles: a microsecond more or less is the same time.
   const close = Math.abs(mtimeUsOf(stat) - entry.mtimeUs) <= 2;

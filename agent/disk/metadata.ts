@@ -4,6 +4,7 @@
 
 import type { Entry, Owner } from '../core/entry.ts';
 import { type DiskStat, mtimeUsOf } from '../core/stat.ts';
+import { isCapable } from './capabilities.ts';
 import type { Confined } from './confined.ts';
 import type { OwnerPolicy, Owners } from './owner.ts';
 import { hasErrorCode } from './system-errors.ts';
@@ -49,7 +50,7 @@ export function metadataFor(
   }
 }
 
-/** @param current what lstat says of the path now. @throws the system's error, where root may not do it either. */
+/** @param current what lstat says of the path now. @throws the system's error, where who may give files away may not do it either. */
 export function applyMetadata(confined: Confined, path: string, metadata: Metadata, current: DiskStat): void {
   const { uid, gid, mtime } = metadata;
   let mode = metadata.mode;
@@ -64,7 +65,7 @@ export function applyMetadata(confined: Confined, path: string, metadata: Metada
   if (mtime !== null && mtime !== timeText(mtimeUsOf(current))) confined.setTime(path, mtime);
 }
 
-/** Somebody who is not root cannot give files away: then the owner stays, as with rsync. */
+/** Whoever may not give files away leaves the owner as it is, as rsync does. */
 function takeOwner(
   confined: Confined,
   path: string,
@@ -83,7 +84,7 @@ function tryChown(confined: Confined, path: string, uid: number, gid: number): b
     confined.chown(path, uid, gid);
     return true;
   } catch (error) {
-    if (process.geteuid?.() !== 0 && hasErrorCode(error, 'EPERM', 'EINVAL')) return false;
+    if (!isCapable('chown') && hasErrorCode(error, 'EPERM', 'EINVAL')) return false;
     throw error;
   }
 }

@@ -1,7 +1,8 @@
 /**
- * Directories that their owner may not write, opened for the length of a commit. Root needs none of it; the share's
+ * Directories that their owner may not write, opened for the length of a commit. Root, and whoever may write anywhere, needs none of it; the share's
  * top is never touched, since nobody would restore its mode after a kill. Synchronous; for the commit's worker.
  */
+import { isCapable } from './capabilities.ts';
 import type { Confined } from './confined.ts';
 import { hasErrorCode } from './system-errors.ts';
 
@@ -36,7 +37,7 @@ export function createWidener(confined: Confined): Widener {
       try {
         return run();
       } catch (error) {
-        if (uid === 0 || !hasErrorCode(error, 'EACCES') || !widenAbove(path)) throw error;
+        if (isCapable('dacOverride') || !hasErrorCode(error, 'EACCES') || !widenAbove(path)) throw error;
         return run();
       }
     },
