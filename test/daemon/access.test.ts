@@ -68,4 +68,26 @@ test('a name in deny that does not resolve refuses everybody until it does', asy
   assert.match(access.notes.join('\n'), 'resolves again');
 });
 
+test('deny wins over allow where both are names, and where deny does not resolve nobody is let in by an allowed address', async () => {
+  const names = {
+    'web.example': ['192.0.2.1', '192.0.2.2'],
+    'bad.example': ['192.0.2.2', '::ffff:192.0.2.3'],
+  };
+  const access = await accessOf(['web.example', '192.0.2.3'], ['bad.example'], names);
+  assert.ok(access.allows('192.0.2.1'));
+  assert.not(access.allows('192.0.2.2') || access.allows('192.0.2.3') || access.allows('192.0.2.4'));
+  Reflect.deleteProperty(access.names, 'bad.example');
+  await access.refresh();
+  assert.not(access.allows('192.0.2.1'));
+  assert.match(access.notes.join('\n'), 'everybody is refused');
+});
+
+test('a name that moves takes its rights along', async () => {
+  const access = await accessOf(['web.example'], [], { 'web.example': ['192.0.2.1'] });
+  access.names['web.example'] = ['198.51.100.1'];
+  await access.refresh();
+  assert.ok(access.allows('198.51.100.1'));
+  assert.not(access.allows('192.0.2.1'));
+});
+
 test.run();

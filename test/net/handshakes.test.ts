@@ -3,7 +3,12 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inboundPendingMax, inboundPendingPerAddressMax } from '../../agent/base/limits.ts';
-import { befriend, closeAll, connect, startTestHost, type TestHost } from './hosts.ts';
+import { digestOf } from '../../agent/core/digest.ts';
+import type { ShareId } from '../../agent/core/keys.ts';
+import { befriend, closeAll, connect, ofKind, startTestHost, type TestHost } from './hosts.ts';
+
+const share = 'ab'.repeat(16) as ShareId;
+const digest = digestOf(new Uint8Array(1));
 
 function portOf(host: TestHost): number {
   return Number(/tcp\/(\d+)/.exec(host.addresses()[0] ?? '')?.[1]);
@@ -73,6 +78,37 @@ test('an address that the lists refuse is closed before a byte of a handshake, a
   await closed(refused);
   assert.is(heard, 0);
   await bo.close();
+});
+
+test('lists that refuse a peer meanwhile hold for the port of blocks as well, both ways', async () => {
+  const lists = { refuse: false };
+  const ana = await startTestHost({}, { allowAddress: () => !lists.refuse });
+  const bo = await startTestHost();
+  await befriend(ana, bo);
+  lists.refuse = true;
+  const ask = (from: TestHost, to: TestHost, id: number) =>
+    from.blocks.request(to.peer, { share, id, plane: 'block', digests: [digest] });
+  ask(ana, bo, 1);
+  ask(bo, ana, 1);
+  await bo.until(ofKind('request'));
+  await ana.until(ofKind('request'));
+  // Whoever would let TLS come up has done so when frames have gone there and back for a while.
+  for (let round = 0; round < 200; round += 1) {
+    ana.send(bo.peer, Uint8Array.of(1));
+    await bo.until(() => bo.count('control') > round);
+    bo.send(ana.peer, Uint8Array.of(1));
+    await ana.until(() => ana.count('control') > round);
+  }
+  assert.is.not(ana.route(bo.peer), 'tls');
+  assert.is.not(bo.route(ana.peer), 'tls');
+  lists.refuse = false;
+  ask(ana, bo, 2);
+  for (let round = 200; ana.route(bo.peer) !== 'tls'; round += 1) {
+    ana.send(bo.peer, Uint8Array.of(1));
+    await bo.until(() => bo.count('control') > round);
+    assert.ok(round < 20_000);
+  }
+  await closeAll(ana, bo);
 });
 
 test('a handshake that is never made is cut off', async () => {

@@ -66,10 +66,16 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
     download: options.download,
   });
   const libp2p = createLibp2pBlocks(options);
-  const tls = createTlsBlocks({ ...options, lines, say, news });
+  const tls = createTlsBlocks({ ...options, lines, say, news, ipOf: ipToDial });
   // Changes while running.
   /** Peers that wanted a connection before they were admitted here: they may know so before we do. */
   const early = new Set<PeerId>();
+
+  /** The lists hold for connections of our own, too, and may have changed since the control stream was opened. */
+  function ipToDial(peer: PeerId): string | null {
+    const ip = options.ipOf(peer);
+    return ip !== null && handlers.allowAddress(ip) ? ip : null;
+  }
 
   function say(peer: PeerId, frame: BulkSetup): void {
     options.send(peer, encodeControl(frame));
