@@ -229,6 +229,31 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./commands/doctor.ts'),
   },
   {
+    name: 'log',
+    summary: 'what was transferred, in the words of an rsync daemon',
+    arguments: [],
+    flags: [
+      { name: 'follow', help: 'stay and print lines as they come, also after a rotation; Ctrl-C ends it' },
+      {
+        name: 'format',
+        value: 'F',
+        help: 'escapes of rsyncd.conf(5), "log format" (default: "%t [%p] %o %h [%a] %m (%u) %f %l")',
+      },
+      { name: 'timefmt', value: 'T', help: 'how %t is written, as in strftime(3)' },
+      share,
+    ],
+    example: 'p2psync log --follow --format "%o,%f"',
+    load: () => import('./commands/log.ts'),
+  },
+  {
+    name: 'audit',
+    summary: 'who joined, was refused, published; verify: that nothing of it was altered',
+    arguments: [{ name: 'verify', required: false, completes: ['verify'] }],
+    flags: [{ name: 'follow', help: 'stay and print events as they come; Ctrl-C ends it' }],
+    example: 'p2psync audit verify',
+    load: () => import('./commands/audit.ts'),
+  },
+  {
     name: 'completion',
     summary: 'print a completion script for a shell',
     arguments: [{ name: 'SHELL', required: true, completes: ['bash', 'zsh', 'fish'] }],
