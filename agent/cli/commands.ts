@@ -14,7 +14,7 @@ export type FlagSpec = {
 export type ArgumentSpec = {
   readonly name: string;
   readonly required: boolean;
-  readonly completes?: 'directory' | readonly string[];
+  readonly completes?: 'directory' | 'file' | readonly string[];
 };
 
 /** @returns the exit code. */
@@ -219,6 +219,14 @@ export const commands: readonly CommandSpec[] = [
     flags: [],
     example: 'p2psync reload',
     load: () => import('./commands/reload.ts'),
+  },
+  {
+    name: 'import-rsyncd',
+    summary: 'read an rsyncd.conf and print the config.toml that says the same',
+    arguments: [{ name: 'FILE', required: true, completes: 'file' }],
+    flags: [],
+    example: 'p2psync import-rsyncd /etc/rsyncd.conf > config.toml',
+    load: () => import('./commands/import-rsyncd.ts'),
   },
   {
     name: 'doctor',

@@ -51,6 +51,7 @@ ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
   if [[ "$command" =~ ^(init|join)$ && "$word" != -* ]]; then COMPREPLY+=($(compgen -d -- "$word")); fi
+  if [[ "$command" == import-rsyncd && "$word" != -* ]]; then COMPREPLY+=($(compgen -f -- "$word")); fi
 }
 complete -o filenames -F _p2psync p2psync
 `;
@@ -68,7 +69,13 @@ function zsh(): string {
   const argument = (command: CommandSpec): readonly string[] =>
     command.arguments.map(({ name, required, completes }) => {
       const action =
-        completes === 'directory' ? '_files -/' : completes === undefined ? '' : `(${completes.join(' ')})`;
+        completes === 'directory'
+          ? '_files -/'
+          : completes === 'file'
+            ? '_files'
+            : completes === undefined
+              ? ''
+              : `(${completes.join(' ')})`;
       return `':${required ? '' : ':'}${name}:${action}'`;
     });
   const cases = commands.map(
@@ -121,6 +128,7 @@ function fish(): string {
         ...flags.map((flag) => flagLine(flag, condition)),
         ...args.flatMap(({ completes }) => {
           if (completes === undefined) return [];
+          if (completes === 'file') return [`complete -c p2psync${condition} -F`];
           const what = completes === 'directory' ? '(__fish_complete_directories)' : completes.join(' ');
           return [`complete -c p2psync${condition} -a '${what}'`];
         }),
