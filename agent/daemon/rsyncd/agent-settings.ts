@@ -89,7 +89,7 @@ function translateAccess(into: Import, env: Environment): void {
       );
     return;
   }
-  const { allow, deny, allowNotes, denyNotes } = translateHosts(first.allow, first.deny);
+  const { allow, deny, allowNotes, denyNotes, isImplied } = translateHosts(first.allow, first.deny);
   const [allowNote, denyNote] = [allowNotes.join('; '), denyNotes.join('; ')];
   if (allow.length > 0) into.set('access', { key: 'allow', value: allow, from: allowLines }, allowNote);
   if (deny.length > 0)
@@ -99,9 +99,17 @@ function translateAccess(into: Import, env: Environment): void {
       denyNote,
     );
   for (const line of allowLines)
-    into.judge(line, 'explained', allowNote === '' ? 'an empty list: everybody' : allowNote);
+    into.judge(
+      line,
+      isImplied ? 'mapped' : 'explained',
+      allowNote === '' ? 'an empty list: everybody' : allowNote,
+    );
   for (const line of denyLines)
-    into.judge(line, 'explained', denyNote === '' ? 'an empty list: nobody' : denyNote);
+    into.judge(
+      line,
+      isImplied ? 'mapped' : 'explained',
+      denyNote === '' ? 'an empty list: nobody' : denyNote,
+    );
 }
 
 function translateLimits(into: Import, env: Environment): void {
@@ -217,8 +225,8 @@ function setUser(
   const say = (outcome: 'mapped' | 'explained', note: string): void => {
     for (const line of from) into.judge(line, outcome, note);
   };
-  if (name === '' || name === '*')
-    say('explained', `the ${key === 'user' ? 'user' : 'groups of the user'} that starts the agent`);
+  if (key === 'group' && name === '*') say('mapped', 'nothing to set: [run] user brings its groups');
+  else if (name === '' || name === '*') say('explained', `the ${key} that starts the agent`);
   else if (name === 'root' || name === '0')
     say('mapped', `nothing to set: start the agent as root, which it takes to set owners`);
   else if (/%/.test(name)) say('explained', 'it depends on who connects; the agent runs as one user');
@@ -227,9 +235,9 @@ function setUser(
       table,
       { key, value: name, from },
       more.length > 0
-        ? `${more.join(', ')}: further groups are the system's business (usermod -aG)`
+        ? `${more.join(', ')}: the user's further groups come from the system (usermod -aG)`
         : key === 'user' && name !== ''
-          ? 'as another user than root it replicates everything but owners'
+          ? 'it has to be able to write the directory; owners are not replicated then, docs/OPERATING.md has other ways'
           : '',
     );
 }

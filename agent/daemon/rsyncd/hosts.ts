@@ -12,6 +12,8 @@ export type AccessLists = {
   /** Sentences on what was left out or is stricter now. */
   readonly allowNotes: readonly string[];
   readonly denyNotes: readonly string[];
+  /** A list that is left away because it says what is so without it: everybody in allow, everybody else in deny. */
+  readonly isImplied: boolean;
 };
 
 /** One pattern: a rule of ours, everybody, or why there is none. */
@@ -45,23 +47,24 @@ export function translateHosts(allowText: string | undefined, denyText: string |
       );
     if (allow.length === 0) {
       allowNotes.push('nobody can be named, so that nobody is admitted: put addresses there');
-      return { allow: [], deny: everybody, allowNotes, denyNotes };
+      return { allow: [], deny: everybody, allowNotes, denyNotes, isImplied: false };
     }
-    return { allow, deny, allowNotes, denyNotes };
+    const isImplied = denyRules.some(({ kind }) => kind === 'everybody');
+    return { allow, deny, allowNotes, denyNotes, isImplied };
   }
   if (letsAllIn) {
     allowNotes.push('everybody, which is how it is without a list: members alone get further than that');
     if (denyRules.length > 0) denyNotes.push('rsync never comes to it, as its allow list lets everybody in');
-    return { allow: [], deny: [], allowNotes, denyNotes };
+    return { allow: [], deny: [], allowNotes, denyNotes, isImplied: true };
   }
   if (denyRules.some(({ kind }) => kind === 'everybody')) {
     denyNotes.push('nobody can connect, as in rsync');
-    return { allow: [], deny: everybody, allowNotes, denyNotes };
+    return { allow: [], deny: everybody, allowNotes, denyNotes, isImplied: false };
   }
   denyNotes.push(
     ...left(denyRules, 'it refuses nobody here: keep it out by a firewall, or by not inviting it'),
   );
-  return { allow: [], deny: texts(denyRules), allowNotes, denyNotes };
+  return { allow: [], deny: texts(denyRules), allowNotes, denyNotes, isImplied: false };
 }
 
 /** There is no word for it. */
