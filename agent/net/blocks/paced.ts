@@ -73,13 +73,14 @@ export function createPacedReader(
   on: { readonly receive: (chunk: Bytes) => void; readonly caughtUp: () => void },
 ): PacedReader {
   // Changes while running.
-  const held: { readonly bytes: Bytes; readonly atMs: number }[] = [];
+  const held: { readonly bytes: Bytes; readonly atMs: number; readonly rate: number }[] = [];
   let timer: NodeJS.Timeout | undefined;
 
   function release(): void {
     const nowMs = performance.now();
     for (let first = held[0]; first !== undefined; first = held[0]) {
-      if (first.atMs > nowMs) {
+      // Under another limit its time says nothing any more.
+      if (first.atMs > nowMs && first.rate === pace.rate()) {
         timer = setTimeout(release, first.atMs - nowMs);
         return;
       }
@@ -92,10 +93,11 @@ export function createPacedReader(
   return {
     receive(chunk) {
       const wasBehind = held.length > 0;
+      const rate = pace.rate();
       for (const slice of slicesOf(chunk, pace)) {
         const waitMs = pace.take(slice.byteLength);
         if (waitMs === 0 && held.length === 0) on.receive(slice);
-        else held.push({ bytes: new Uint8Array(slice), atMs: performance.now() + waitMs });
+        else held.push({ bytes: new Uint8Array(slice), atMs: performance.now() + waitMs, rate });
       }
       if (!wasBehind && held.length > 0) release();
     },

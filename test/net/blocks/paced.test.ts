@@ -101,6 +101,26 @@ test('what comes is passed on in order, also where the memory it came in is used
   assert.equal(Buffer.concat(got), Buffer.concat(sent));
 });
 
+test('what came in under another limit waits for it no more', async () => {
+  for (const next of [0, MIB]) {
+    const pace = paceOf(KIB);
+    const caughtUp = Promise.withResolvers<void>();
+    let bytes = 0;
+    const reader = createPacedReader(pace, {
+      receive: (slice) => {
+        bytes += slice.byteLength;
+      },
+      caughtUp: () => caughtUp.resolve(),
+    });
+    // A minute's worth: what one read brings.
+    reader.receive(new Uint8Array(64 * KIB));
+    assert.ok(bytes < KIB);
+    pace.setRate(next);
+    await caughtUp.promise;
+    assert.is(bytes, 64 * KIB);
+  }
+});
+
 test('nothing comes after the close', () => {
   let calls = 0;
   const count = (): void => {
