@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import type { StatusReport } from '../agent/http/api.ts';
 import { freePort } from '../test/e2e/lib/ports.ts';
@@ -50,6 +50,7 @@ function say(text: string): void {
 /** Shows the command as one would type it, with the program's name instead of its path. */
 async function p2psync(args: readonly string[], shown: boolean = true): Promise<string> {
   const line = args
+    .map((argument) => argument.replace(top, '$D'))
     .map((argument) => (argument.length > 90 ? `${argument.slice(0, 40)}…` : argument))
     .join(' ');
   if (shown) console.log(paint(36, `  $ p2psync ${line}`));
@@ -57,8 +58,12 @@ async function p2psync(args: readonly string[], shown: boolean = true): Promise<
   return stdout;
 }
 
-function indent(text: string): void {
-  for (const line of text.trimEnd().split('\n')) console.log(`    ${line}`);
+/** What it prints goes to the terminal as it is, fitted and coloured. */
+async function show(args: readonly string[]): Promise<void> {
+  console.log(paint(36, `  $ p2psync ${args.join(' ').replaceAll(top, '$D')}`));
+  const child = spawn(program, args, { stdio: 'inherit' });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`p2psync ${args.join(' ')} exited with ${code}`);
 }
 
 async function nodeOf(name: string): Promise<Node> {
@@ -68,7 +73,7 @@ async function nodeOf(name: string): Promise<Node> {
 }
 
 function start(node: Node): void {
-  console.log(paint(36, `  $ p2psync run --home ${node.home} &`));
+  console.log(paint(36, `  $ p2psync run --home ${node.home.replace(top, '$D')} &`));
   const log = openSync(join(top, `${node.name}.log`), 'a');
   const child = spawn(program, ['run', '--home', node.home], { stdio: ['ignore', log, log] });
   closeSync(log);
@@ -122,6 +127,7 @@ async function setUp(): Promise<readonly [Node, Node, Node]> {
   const nodes = [await nodeOf('writer'), await nodeOf('web1'), await nodeOf('web2')] as const;
   const [writer, ...replicas] = nodes;
   say('1. A writer over a directory, and two replicas that join with an invitation each.');
+  console.log(paint(36, `  $ D=${top}`));
   mkdirSync(join(writer.directory, 'assets'));
   for (let page = 1; page <= 200; page += 1) {
     writeFileSync(join(writer.directory, 'assets', `page${page}.html`), `<h1>Page ${page}</h1>\n`.repeat(50));
@@ -153,11 +159,11 @@ async function setUp(): Promise<readonly [Node, Node, Node]> {
   console.log(`  201 files on both replicas ${(tookMs / 1000).toFixed(1)} s after the agents were started.`);
   await until('the writer answers', () => answers(writer));
   await p2psync(['wait', '--all', '--timeout', '30s', '--home', writer.home]);
-  indent(await p2psync(['peers', '--home', writer.home]));
+  await show(['peers', '--home', writer.home]);
   return nodes;
 }
 
-async function show([writer, web1, web2]: readonly [Node, Node, Node]): Promise<void> {
+async function tour([writer, web1, web2]: readonly [Node, Node, Node]): Promise<void> {
   const replicas = [web1, web2];
   say('2. An edit on the writer is on both replicas in a moment.');
   for (const text of ['<h1>Hello, world</h1>\n', '<h1>Hello again</h1>\n']) {
@@ -194,32 +200,45 @@ async function show([writer, web1, web2]: readonly [Node, Node, Node]): Promise<
   console.log(
     `  web1 is as it was ${healedMs.toFixed(0)} ms later; what was written by hand is in web1/.p2psync/kept/.`,
   );
-  indent(await p2psync(['verify', '--home', web1.home]));
-  indent(await p2psync(['status', '--home', writer.home]));
+  await show(['verify', '--home', web1.home]);
+  await show(['status', '--home', writer.home]);
 }
 
 function sayWhatNext([writer, web1]: readonly [Node, Node, Node]): void {
   say('Try next, in another terminal:');
-  console.log(`  echo hello > ${writer.directory}/new.txt; cat ${web1.directory}/new.txt
-  rm -r ${web1.directory}/pages          # and look again
-  ${program} peers --watch --home ${writer.home}
-  ${program} history --home ${writer.home}
-  ${program} ls --recursive --home ${web1.home}
-  tail -f ${top}/web1.log
+  const lines = [
+    `D=${top} PATH=${dirname(program)}:$PATH`,
+    `echo hello > ${writer.directory}/new.txt; sleep 1; cat ${web1.directory}/new.txt`,
+    `rm -r ${web1.directory}/pages; sleep 1; ls ${web1.directory}/pages | wc -l`,
+    `p2psync peers --watch --home ${writer.home}`,
+    `p2psync history --home ${writer.home}`,
+    `p2psync ls --recursive --home ${web1.home}`,
+    `tail -f ${top}/web1.log`,
+  ];
+  const [first, ...others] = lines;
+  for (const line of [first, ...others.map((one) => one.replaceAll(top, '$D'))]) console.log(`  ${line}`);
+  console.log(`
 On real hosts it is the same: see "A writer and two replicas on three hosts" in README.md.`);
 }
 
-try {
+async function demo(): Promise<void> {
   const nodes = await setUp();
-  await show(nodes);
+  await tour(nodes);
   if (onTerminal) {
     sayWhatNext(nodes);
-    console.log(paint(1, '\nThe agents go on running. Ctrl-C ends them.'));
-    await Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => once(process, signal)));
+    console.log(paint(1, '\nThe agents go on running. Ctrl-C ends them and removes what they made.'));
+    await interrupted;
   } else {
     say('Done: on a terminal the agents would go on running, for you to try.');
     if (!options.keep) console.log('  --keep leaves the directory behind.');
   }
+}
+
+/** Ctrl-C in the middle of it leaves nothing behind either. */
+const interrupted = Promise.race(['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => once(process, signal)));
+
+try {
+  await Promise.race([demo(), interrupted]);
 } catch (error) {
   console.error(`\nthe demo failed: ${error instanceof Error ? error.message : String(error)}`);
   for (const { node } of running) {
@@ -229,6 +248,6 @@ try {
   process.exitCode = 1;
 } finally {
   await stopAll();
-  if (options.keep) console.log(`\nkept: ${top}`);
-  else rmSync(top, { recursive: true, force: true });
+  if (!options.keep) rmSync(top, { recursive: true, force: true });
+  console.log(`\nThe agents have stopped; ${top} is ${options.keep ? 'kept' : 'removed'}.`);
 }

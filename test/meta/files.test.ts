@@ -1,7 +1,9 @@
 /** What every file keeps to: how it opens, how long it is, what it does not hold; and that every test runs. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { importsOf, sourcesIn } from './sources.ts';
+import { importsOf, root, sourcesIn } from './sources.ts';
 
 const agent = sourcesIn('agent');
 const everything = sourcesIn('agent', 'test', 'scripts');
@@ -42,6 +44,18 @@ test('nothing is left for later, skipped or singled out', () => {
       .map((mark) => `${path}: ${mark.source}`),
   ]);
   assert.equal(wrong, []);
+});
+
+test('every package with an install script is allowed or denied by name, as npm wants it of locks without addresses', () => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const { allowScripts } = read('package.json') as { allowScripts: Record<string, boolean> };
+  const { packages } = read('package-lock.json') as {
+    packages: Record<string, { hasInstallScript?: boolean }>;
+  };
+  const scripted = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript === true);
+  const names = scripted.map(([path]) => path.replace(/^.*node_modules\//, ''));
+  assert.equal(Object.keys(allowScripts).sort(), names.sort());
+  assert.is(allowScripts['node'], true);
 });
 
 test('every bound says in a comment what it bounds', () => {
