@@ -27,5 +27,7 @@ export const facilities: ReadonlyMap<string, number> = new Map([
     'authpriv',
     'ftp',
   ].map((name, code) => [name, code] as const),
+  // The old name of auth, which rsyncd.conf may have.
+  ['security', 4],
   ...Array.from({ length: 8 }, (_, at) => [`local${at}`, 16 + at] as const),
 ]);

@@ -116,7 +116,13 @@ test('where there is no logger the configuration is refused with what to install
 test('a facility is a name that syslog knows, or off', () => {
   const facilityOf = (value: string): string | null =>
     parseConfig(`[log]\nsyslog = "${value}"\n`, 'config.toml').log.syslog;
-  assert.equal(['off', '', 'daemon', 'local7'].map(facilityOf), [null, null, 'daemon', 'local7']);
+  assert.equal(['off', '', 'daemon', 'local7', 'security'].map(facilityOf), [
+    null,
+    null,
+    'daemon',
+    'local7',
+    'security',
+  ]);
   assert.throws(() => facilityOf('local8'), /config\.toml:2: log\.syslog: "local8" is not "off" or one of/);
   const transfersOf = (value: string): string | null =>
     parseConfig(`[log]\ntransfers = "${value}"\n`, 'config.toml').log.transfers;
