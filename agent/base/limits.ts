@@ -163,6 +163,8 @@ export const agentLookMs = 50;
 export const accountNameBytesMax = 255;
 /** Largest user or group number: uid_t has 32 bits. */
 export const accountNumberMax = 2 ** 32 - 1;
+/** Pages of a share's index kept in memory as they are: all of a tree of 30,000 entries, the upper levels and the paths of late of any other. */
+export const pageCacheBytesMax = 4 * MIB;
 /** Tree pages kept decoded: the way to a leaf for a few walkers at one time, some 8 MB. */
 export const decodedPagesMax = 128;
 /** Average number of records a block-list page ends after: 2^7, so that one edit of a file rewrites about 5 KB. */
@@ -175,6 +177,8 @@ export const listLevelsMax = 8;
 // Placing (disk/confined, stage, commit): what is open or in flight while a version is written.
 /** Directory descriptors kept open a thread: a commit touches few directories at a time, and 1,024 is a usual limit of a process. */
 export const directoryDescriptorsMax = 256;
+/** What is read of `.p2psync/share`: a share's id and some white space. */
+export const markerBytesMax = 256;
 /** Steps handed to the commit thread in one call: about 20 ms, so that neither an abort nor the main thread waits long. */
 export const commitStepsPerCall = 1024;
 /** Bytes of big files put together in one call to the commit thread: about 50 ms. */
@@ -323,7 +327,7 @@ export const treeWalkPauseEntries = 4_096;
 
 /** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 20 MB. */
 export const threadIdleMs = 10_000;
-/** After directories came, went or were replaced, the watches are audited once it has been quiet for this long, ms. */
+/** After names came, went or were replaced, the watches are audited and everything is looked at again so much later, ms. */
 export const auditDelayMs = 1_000;
 /** Pages that a sweep looks at before it lets others run: a few ms. */
 export const sweepSlicePages = 16;
@@ -382,6 +386,8 @@ export const bulkPortStep = 1_000;
 export const heardHeadsMax = 1024;
 /** After a whole scan that directories' changes asked for, the next one waits this many times as long as it took. */
 export const scanRestShare = 20;
+/** The same where only names came or went, which seldom hides anything. */
+export const namesRestShare = 200;
 
 // `[limits] upload` and `download` (net/blocks/pace): a slice and the burst stay below a twentieth of a second together.
 /** Bytes that one connection moves at a time under a limit, in time at its rate, ms, and at most: what others wait for. */

@@ -28,7 +28,9 @@ export type ApplierPorts = {
   readonly owners: Owners;
   readonly ignored: CommitInput['ignored'];
   readonly options: () => CommitOptions;
-  /** Throws where the directory is not the share's, for example because its file system is not mounted. */
+  /** What `.p2psync/share` must hold. */
+  readonly marker: string;
+  /** Asked when a commit failed: throws where the directory is not the share's, for example because its file system is not mounted. */
   readonly checkDirectory: () => Promise<void>;
   readonly faults: Pick<Faults, 'set'>;
   readonly log: Log;
@@ -74,7 +76,6 @@ export function createApplier(ports: ApplierPorts): Applier {
     options: { readonly signal: AbortSignal },
   ): Promise<Outcome> {
     try {
-      await ports.checkDirectory();
       const after = (path: SharePath): Entry | undefined => lookup(pages, target.root, path);
       const prepared = prepare(target, changes);
       const linked = (path: SharePath): HardlinkEntry[] => linksTo(target.root, path);
@@ -85,8 +86,9 @@ export function createApplier(ports: ApplierPorts): Applier {
       return { kind: 'applied', result };
     } catch (error) {
       if (options.signal.aborted) throw error;
-      if (!(error instanceof P2psyncError)) throw error;
-      return { kind: 'failed', code: error.code, message: error.message };
+      const why = (await ports.checkDirectory().catch((reason: unknown) => reason)) ?? error;
+      if (!(why instanceof P2psyncError)) throw why;
+      return { kind: 'failed', code: why.code, message: why.message };
     }
   }
 
@@ -103,6 +105,7 @@ export function createApplier(ports: ApplierPorts): Applier {
       blocksOf: (content) => [...iterateBlocks(pages, content)],
       ignored: ports.ignored,
       options: ports.options(),
+      marker: ports.marker,
     };
   }
 

@@ -98,31 +98,38 @@ export function createPerformer(ports: PerformPorts): Performer {
     readonly inline: boolean;
   }): Promise<void> {
     const { head } = message.head;
-    const pages = inline ? await takeInline(message) : null;
-    // An older head never comes after a newer one.
-    if (newest !== message) return;
+    const pages = inline ? pagesOf(message) : null;
+    const staged = pages === null ? true : stageInline(message);
     await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
-    feed({ kind: 'headStored', version: head.version, inlineApplied: pages !== null });
+    // Without its blocks an inline head is like any other: its pages are here, the blocks are fetched.
+    const inlineApplied = pages !== null && (await staged);
+    feed({ kind: 'headStored', version: head.version, inlineApplied });
     ports.onChange();
   }
 
-  /** @returns the new pages where the operations lead to the head's root, and their blocks are staged. */
-  async function takeInline({ head, operations }: HeadMessage): Promise<ReadonlyMap<Digest, Bytes> | null> {
+  /** @returns the new pages where the operations lead to the head's root. */
+  function pagesOf({ head, operations }: HeadMessage): ReadonlyMap<Digest, Bytes> | null {
     if (operations === null) return null;
     try {
-      const update = updateTree(
-        (digest) => store.page(digest),
-        operations.baseRoot,
-        operations.edits,
-        ports.salt,
-      );
-      if (update.root !== head.head.root) return null;
-      await ports.stage.put(operations.blocks.map((bytes) => ({ digest: digestOf(bytes), bytes })));
-      return update.pages;
+      const page = (digest: Digest): Bytes | undefined => store.page(digest);
+      const update = updateTree(page, operations.baseRoot, operations.edits, ports.salt);
+      return update.root === head.head.root ? update.pages : null;
     } catch (error) {
       if (!(error instanceof P2psyncError)) throw error;
       log.debug({ reason: error.message }, 'a head came with operations that do not fit; the tree is walked');
       return null;
+    }
+  }
+
+  async function stageInline({ operations }: HeadMessage): Promise<boolean> {
+    const blocks = (operations?.blocks ?? []).map((bytes) => ({ digest: digestOf(bytes), bytes }));
+    try {
+      await ports.stage.put(blocks);
+      return true;
+    } catch (error) {
+      if (!(error instanceof P2psyncError)) throw error;
+      log.debug({ reason: error.message }, 'the blocks of a head could not be staged; they are fetched');
+      return false;
     }
   }
 

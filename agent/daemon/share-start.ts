@@ -82,6 +82,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
       const { owner, perms, times } = ports.config();
       return { owner: ownerPolicy(owner), perms, times };
     },
+    marker: record.id,
     checkDirectory: () => checkMarker(record.path, record.id),
     faults,
     log,

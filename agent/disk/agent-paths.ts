@@ -4,6 +4,8 @@ import { agentDirectory } from '../core/path.ts';
 import type { Confined } from './confined.ts';
 import { hasErrorCode } from './system-errors.ts';
 
+/** Says whose the directory is. */
+export const markerPath = `${agentDirectory}/share`;
 /** Fetched blocks, by digest, and big files that are being put together, by content. Owned by the stage. */
 export const stageDirectory = `${agentDirectory}/stage`;
 /** Files of the running commit that are in no stage: copies, symlinks, links. Empty between commits. */

@@ -1,7 +1,7 @@
 /** The calls of the committer's worker, on its session. Synchronous. */
 import { assert } from '../base/assert.ts';
-import type { CommitCalls } from './commit.ts';
-import type { Preparation } from './commit-prepare.ts';
+import type { Begin, CommitCalls, Tidied, Whole } from './commit.ts';
+import type { Preparation, Task } from './commit-prepare.ts';
 import type { Session } from './commit-session.ts';
 import type { Handlers } from './pool-worker.ts';
 import { explainFull } from './system-errors.ts';
@@ -20,7 +20,48 @@ export function commitHandlers(session: Session, root: string): Handlers<CommitC
     };
   }
 
+  function tidy({ sync }: { readonly sync: boolean }): Tidied {
+    session.run().tidy();
+    if (sync) session.syncDirectories(session.works());
+    const { kept, failed, taken } = session.run();
+    return { kept, failed: [...failed.values()], taken };
+  }
+
+  /** @returns what keeps the journal from being sealed; null: it is. */
+  function prepareAll(begin: Begin, tasks: readonly Task[]): Whole | null {
+    try {
+      const prepared = session.begin(begin);
+      const result = prepared.prepare(tasks);
+      if (result.lost.length > 0 || result.needBytes.length > 0) {
+        preparation = prepared;
+        return { kind: 'prepared', result };
+      }
+      session.seal();
+      return null;
+    } catch (error) {
+      session.abandon();
+      throw error;
+    }
+  }
+
+  function whole({ tasks, ...begin }: Begin & { readonly tasks: readonly Task[] }): Whole {
+    const open = prepareAll(begin, tasks);
+    if (open !== null) return open;
+    const shape = session.shape();
+    const run = session.run();
+    const works = session.works();
+    const renames = works.slice(0, shape.finishesAt);
+    const finishes = works.slice(shape.finishesAt);
+    if (shape.moves) run.link(works);
+    run.carryOut(renames);
+    if (run.blocked.length > 0) return { kind: 'renamed', shape };
+    const done = run.results(renames);
+    run.carryOut(finishes);
+    return { kind: 'done', done: [...done, ...run.results(finishes)], tidied: tidy(begin) };
+  }
+
   return {
+    whole: explained(whole),
     begin: explained((options) => {
       preparation = session.begin(options);
     }),
@@ -40,12 +81,7 @@ export function commitHandlers(session: Session, root: string): Handlers<CommitC
     blocked: () => session.run().blocked,
     localsIn: (directories) => session.run().localsIn(directories),
     clear: (locals) => session.run().clear(locals),
-    tidy: ({ sync }) => {
-      session.run().tidy();
-      if (sync) session.syncDirectories(session.works());
-      const { kept, failed, taken } = session.run();
-      return { kept, failed: [...failed.values()], taken };
-    },
+    tidy,
     results: ({ from, to }) => session.run().results(session.works().slice(from, to)),
     settle: explained((options) => {
       session.settle(options);

@@ -6,7 +6,7 @@ import type { FileEntry } from '../core/entry.ts';
 import type { Step } from '../core/plan.ts';
 import { partOf, stagedBlock } from './agent-paths.ts';
 import type { CommitCalls, CommitInput } from './commit.ts';
-import { type Bytes, pathOf, type Task } from './commit-prepare.ts';
+import { type Bytes, type PrepareResult, pathOf, type Task } from './commit-prepare.ts';
 import type { Fill } from './commit-session.ts';
 import type { Pool } from './pool.ts';
 import type { Stage } from './stage.ts';
@@ -20,8 +20,31 @@ export type Preparing = {
   readonly contents: Digest[];
 };
 
-/** @returns blocks that are nowhere. */
-export async function makeReady(preparing: Preparing): Promise<Digest[]> {
+export type Readying = {
+  /** For the worker's `prepare`: what to do for these steps, and where the bytes are. */
+  tasks(from: number, to: number): Promise<Task[]>;
+  /** What the worker said to them: finds bytes for those it thought it had. */
+  take(result: PrepareResult): Promise<void>;
+  /** Blocks that are nowhere. */
+  lost(): Digest[];
+};
+
+/** True where every file is there as it is or in one piece: nothing has to be put together first. */
+export function isWhole(steps: readonly Step[]): boolean {
+  return steps.every(
+    (step) => step.kind !== 'place' || step.from !== null || step.entry.content.kind !== 'list',
+  );
+}
+
+/** All steps of a commit that was begun, some at a time. */
+export async function makeReady(readying: Readying, { input, pool, signal }: Preparing): Promise<void> {
+  for (let at = 0; at < input.steps.length; at += commitStepsPerCall) {
+    signal.throwIfAborted();
+    await readying.take(await pool.call('prepare', await readying.tasks(at, at + commitStepsPerCall)));
+  }
+}
+
+export function createReadying(preparing: Preparing): Readying {
   const { input, pool, stage, signal } = preparing;
   const { steps } = input;
   const sources = new Set(
@@ -30,29 +53,35 @@ export async function makeReady(preparing: Preparing): Promise<Digest[]> {
   const users = countUsers(steps);
   const lost = new Set<Digest>();
 
-  for (let at = 0; at < steps.length; at += commitStepsPerCall) {
-    signal.throwIfAborted();
-    const tasks: Task[] = [];
-    for (const [offset, step] of steps.slice(at, at + commitStepsPerCall).entries()) {
-      const task = taskOf(step, at + offset);
-      if (step.kind !== 'place' || step.from !== null) tasks.push(task);
-      else tasks.push({ ...task, bytes: await bytesOf(step.entry) });
-    }
-    const result = await pool.call('prepare', tasks);
-    noteLost(result.lost);
-    if (result.needBytes.length === 0) continue;
-    const again: Task[] = [];
-    for (const index of result.needBytes) {
-      const step = steps[index];
-      assert(step !== undefined && 'entry' in step && step.entry.kind === 'file', 'only a file needs bytes');
-      addUser(step.entry);
-      again.push({ ...taskOf(step, index), bytes: await bytesOf(step.entry) });
-    }
-    const second = await pool.call('prepare', again);
-    assert(second.needBytes.length === 0, 'bytes are asked for once');
-    noteLost(second.lost);
-  }
-  return [...lost];
+  return {
+    async tasks(from, to) {
+      const tasks: Task[] = [];
+      for (const [offset, step] of steps.slice(from, to).entries()) {
+        const task = taskOf(step, from + offset);
+        if (step.kind !== 'place' || step.from !== null) tasks.push(task);
+        else tasks.push({ ...task, bytes: await bytesOf(step.entry) });
+      }
+      return tasks;
+    },
+    async take(result) {
+      noteLost(result.lost);
+      if (result.needBytes.length === 0) return;
+      const again: Task[] = [];
+      for (const index of result.needBytes) {
+        const step = steps[index];
+        assert(
+          step !== undefined && 'entry' in step && step.entry.kind === 'file',
+          'only a file needs bytes',
+        );
+        addUser(step.entry);
+        again.push({ ...taskOf(step, index), bytes: await bytesOf(step.entry) });
+      }
+      const second = await pool.call('prepare', again);
+      assert(second.needBytes.length === 0, 'bytes are asked for once');
+      noteLost(second.lost);
+    },
+    lost: () => [...lost],
+  };
 
   function taskOf(step: Step, index: number): Task {
     const path = pathOf(step);

@@ -4,12 +4,15 @@
  */
 import { constants, readFileSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
+import { P2psyncError } from '../base/errors.ts';
+import { markerBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import { parentOf, type SharePath } from '../core/path.ts';
 import {
   asideDirectory,
   ensureDirectories,
   journalPath,
+  markerPath,
   newJournalPath,
   readyDirectory,
   stageDirectory,
@@ -47,10 +50,12 @@ export type Found = {
 };
 
 export type Session = {
+  /** @throws {P2psyncError} io, where the directory does not have the marker. */
   begin(options: {
     readonly metadata: MetadataOptions;
     readonly tag: string;
     readonly sync: boolean;
+    readonly marker: string | null;
   }): Preparation;
   fill(fill: Fill): { readonly filled: number[]; readonly lost: Digest[] };
   /** From here on the commit will be done, if not by this process then by the next. */
@@ -158,10 +163,11 @@ export function createSession(
 
   return {
     syncDirectories,
-    begin({ metadata, tag, sync }) {
-      ensureDirectories(confined, stageDirectory, readyDirectory, asideDirectory, undurableDirectory);
+    begin({ metadata, tag, sync, marker }) {
       // Whoever renamed directories since the last commit is seen.
       confined.forget();
+      if (marker !== null) checkMarker(confined, marker);
+      ensureDirectories(confined, stageDirectory, readyDirectory, asideDirectory, undurableDirectory);
       begun = { tag, sync };
       preparation = createPreparation(confined, {
         options: metadata,
@@ -269,6 +275,22 @@ export function createSession(
       return null;
     },
   };
+}
+
+function checkMarker(confined: Confined, marker: string): void {
+  const found = confined.lstat(markerPath) === null ? null : readText(confined, markerPath);
+  if (found !== marker) throw new P2psyncError('io', `${markerPath} is not the share's`);
+}
+
+/** Of a small file. */
+function readText(confined: Confined, path: string): string {
+  const file = confined.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const bytes = Buffer.alloc(markerBytesMax);
+    return bytes.toString('utf8', 0, confined.calls.readSync(file, bytes, 0, bytes.byteLength, null)).trim();
+  } finally {
+    confined.calls.closeSync(file);
+  }
 }
 
 /** Node's `process.umask()` sets it to read it, which other threads would notice. */

@@ -11,7 +11,7 @@ import type { Step } from '../core/plan.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { parseStagedName, stageDirectory } from './agent-paths.ts';
 import type { Failure, PrepareResult, Task } from './commit-prepare.ts';
-import { makeReady } from './commit-ready.ts';
+import { createReadying, isWhole, makeReady } from './commit-ready.ts';
 import type { Done, Kept, Local } from './commit-run.ts';
 import type { Fill, Found } from './commit-session.ts';
 import type { MetadataOptions } from './metadata.ts';
@@ -32,6 +32,8 @@ export type CommitInput = {
   /** True for local files that are no business of the share's. */
   readonly ignored: (path: SharePath, isDirectory: boolean) => boolean;
   readonly options: CommitOptions;
+  /** What `.p2psync/share` holds, or the directory is not the share's: its file system may not be mounted. null: anything. */
+  readonly marker: string | null;
 };
 
 /** How the share is configured. */
@@ -64,7 +66,7 @@ export type Committer = {
   recover(ignored: CommitInput['ignored']): Promise<Recovered>;
   /**
    * An abort counts until the renames begin.
-   * @throws {P2psyncError} disk-full, outside-share, io, before anything was changed; the signal's reason.
+   * @throws {P2psyncError} disk-full, outside-share, io (also where the marker is not there), before anything was changed; the signal's reason.
    */
   commit(input: CommitInput, options: { readonly signal: AbortSignal }): Promise<CommitResult>;
   /** The outcome is stored in the index: the journal is done with, its paths wait to be made durable. */
@@ -77,8 +79,27 @@ export type Committer = {
 
 type Range = { readonly from: number; readonly to: number };
 type Shape = { readonly count: number; readonly moves: boolean; readonly finishesAt: number };
+/** How far one call came: all of it, or up to where the caller has to say something. */
+export type Whole =
+  | { readonly kind: 'prepared'; readonly result: PrepareResult }
+  | { readonly kind: 'renamed'; readonly shape: Shape }
+  | { readonly kind: 'done'; readonly done: readonly Done[]; readonly tidied: Tidied };
+export type Tidied = {
+  readonly kept: readonly Kept[];
+  readonly failed: readonly Failure[];
+  readonly taken: readonly string[];
+};
+export type Begin = {
+  readonly metadata: MetadataOptions;
+  readonly tag: string;
+  readonly sync: boolean;
+  readonly marker: string | null;
+};
+
 export type CommitCalls = {
-  begin(options: { readonly metadata: MetadataOptions; readonly tag: string; readonly sync: boolean }): void;
+  /** A small commit from its beginning as far as it goes without a word from the caller. What fails before its journal is sealed leaves nothing behind. */
+  whole(order: Begin & { readonly tasks: readonly Task[] }): Whole;
+  begin(options: Begin): void;
   prepare(tasks: readonly Task[]): PrepareResult;
   fill(fill: Fill): { readonly filled: number[]; readonly lost: Digest[] };
   seal(nothing: undefined): Shape;
@@ -89,11 +110,7 @@ export type CommitCalls = {
   localsIn(directories: readonly SharePath[]): Local[];
   clear(locals: { readonly keep: readonly SharePath[]; readonly directories: readonly SharePath[] }): void;
   results(range: Range): Done[];
-  tidy(options: { readonly sync: boolean }): {
-    readonly kept: readonly Kept[];
-    readonly failed: readonly Failure[];
-    readonly taken: readonly string[];
-  };
+  tidy(options: { readonly sync: boolean }): Tidied;
   /** @returns how many commits are not durable for certain. */
   settle(options: { readonly sync: boolean }): number;
   recover(nothing: undefined): Found;
@@ -139,12 +156,18 @@ export function createCommitterOn(
   }
 
   /** From the journal to the outcome; nothing stops it but a kill. */
-  async function carryOut(
-    { count, moves, finishesAt }: Shape,
-    ignored: CommitInput['ignored'],
-  ): Promise<CommitResult> {
+  async function carryOut(shape: Shape, ignored: CommitInput['ignored']): Promise<CommitResult> {
+    const { count, moves, finishesAt } = shape;
     if (moves) await inSlices(0, count, (range) => pool.call('link', range));
     await inSlices(0, finishesAt, (range) => pool.call('carryOut', range));
+    return finish(shape, ignored);
+  }
+
+  /** From the last rename on. */
+  async function finish(
+    { count, finishesAt }: Shape,
+    ignored: CommitInput['ignored'],
+  ): Promise<CommitResult> {
     await clearLocals(pool, ignored);
     const done: Done[] = [];
     const look = async (range: Range) => {
@@ -154,7 +177,10 @@ export function createCommitterOn(
     // Last, since whatever comes or goes in a directory changes its time, and its mode may hide what lies in it.
     await inSlices(finishesAt, count, (range) => pool.call('carryOut', range));
     await inSlices(finishesAt, count, look);
-    const { kept, failed, taken } = await pool.call('tidy', { sync });
+    return outcome(done, await pool.call('tidy', { sync }));
+  }
+
+  function outcome(done: readonly Done[], { kept, failed, taken }: Tidied): CommitResult {
     const names = taken.map((path) => parseStagedName(path.slice(stageDirectory.length + 1)));
     const digestsOf = (kind: 'block' | 'part') =>
       names.flatMap((name) => (name?.kind === kind ? [name.digest] : []));
@@ -176,11 +202,23 @@ export function createCommitterOn(
     commit: (input, { signal }) =>
       alone(async () => {
         signal.throwIfAborted();
-        await pool.call('begin', { metadata: input.options, tag: input.tag, sync });
         const contents: Digest[] = [];
+        const preparing = { input, stage, pool, signal, contents };
+        const readying = createReadying(preparing);
+        const begin = { metadata: input.options, tag: input.tag, marker: input.marker, sync };
+        const isSmall = input.steps.length <= commitStepsPerCall && isWhole(input.steps);
+        const tasks = isSmall ? await readying.tasks(0, input.steps.length) : null;
+        signal.throwIfAborted();
+        const whole = tasks === null ? null : await pool.call('whole', { ...begin, tasks });
+        if (whole?.kind === 'done') return outcome(whole.done, whole.tidied);
+        if (whole?.kind === 'renamed') return finish(whole.shape, input.ignored);
         let shape: Shape;
         try {
-          const lost = await makeReady({ input, stage, pool, signal, contents });
+          if (whole === null) {
+            await pool.call('begin', begin);
+            await makeReady(readying, preparing);
+          } else await readying.take(whole.result);
+          const lost = readying.lost();
           if (lost.length > 0) {
             await pool.call('abandon', undefined);
             return { done: [], kept: [], failed: [], lost };

@@ -12,27 +12,42 @@ import { pathBytesMax, watchGroupDirectories } from '../base/limits.ts';
 import type { DirectoryPath } from '../core/path.ts';
 import { openDirectory } from './read-open.ts';
 
-/**
- * Only raw events are used, so nothing is ever listed: chokidar would read the whole directory at each event (1,000
- * chmods in a directory of 1,000 files cost 15 CPU seconds, without listing 0.1).
- */
+const neverThere = '.p2psync-never-there';
+
 class RawWatcher extends FSWatcher {
+  /**
+   * Only raw events are used, so nothing is ever listed: chokidar would read the whole directory at each event (1,000
+   * chmods in a directory of 1,000 files cost 15 CPU seconds, without listing 0.1).
+   */
   override createScanStream(): undefined {
     return undefined;
   }
-}
 
-const neverThere = '.p2psync-never-there';
+  /**
+   * For a directory that is not there chokidar climbs, and waits for it in what is above. Such a watch outlives `unwatch`,
+   * and as all watchers of a process share one handle a path, it hands its own, which may be that of a directory that is
+   * gone, to whoever watches there next: so nobody climbs.
+   */
+  override addPathCloser(path: string, closer: () => void | Promise<void>): void {
+    if (path.endsWith(`/${neverThere}`)) super.addPathCloser(path, closer);
+    else void closer();
+  }
+
+  override rewatchMissingPath(path: string): void {
+    this.closePath(path);
+  }
+}
 
 export type RawListener = (event: 'rename' | 'change', watched: DirectoryPath, name: string | null) => void;
 
 type Placement = {
   readonly end: () => void;
-  /** Inode that was there when the watch was placed; null where no directory was. */
+  /** Inode that was there while the watch was placed; null where no directory was, or not the same all the time. */
   readonly inode: bigint | null;
 };
 
 export type Places = {
+  /** Also of one that is being placed. */
   has(directory: DirectoryPath): boolean;
   all(): IterableIterator<DirectoryPath>;
   /** What was there when the directory was placed. */
@@ -41,6 +56,8 @@ export type Places = {
   place(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]>;
   remove(directory: DirectoryPath): void;
 };
+
+const notYet: Placement = { end: () => {}, inode: null };
 
 export function createPlaces(root: string, onRaw: RawListener): Places {
   const placements = new Map<DirectoryPath, Placement>();
@@ -59,6 +76,7 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     });
     watcher.on('error', (error) => refused.add(pathOf(error)));
     const ready = new Promise<void>((resolve) => watcher.once('ready', resolve));
+    const inodes = new Map(directories.map((directory) => [directory, inodeAt(root, directory)]));
     watcher.add(directories.map((directory) => probeOf(root, directory)));
     await ready;
     let live = directories.length;
@@ -68,7 +86,8 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
         if (live === 0) void watcher.close();
         else watcher.unwatch(probeOf(root, directory));
       };
-      placements.set(directory, { end, inode: inodeAt(root, directory) });
+      const inode = inodeAt(root, directory);
+      placements.set(directory, { end, inode: inode === inodes.get(directory) ? inode : null });
     }
     return directories.filter((directory) => refused.has(absolute(root, directory)));
   }
@@ -102,7 +121,10 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     all: () => placements.keys(),
     inodeOf: (directory) => placements.get(directory)?.inode ?? null,
     async place(directories) {
-      for (const directory of directories) remove(directory);
+      for (const directory of directories) {
+        remove(directory);
+        placements.set(directory, notYet);
+      }
       const [named, unnamed] = [new Set<DirectoryPath>(), new Set<DirectoryPath>()];
       for (const directory of directories) (isNameable(root, directory) ? named : unnamed).add(directory);
       const unwatched = [...unnamed].filter((directory) => !placeAlone(directory));
@@ -146,7 +168,7 @@ function absolute(root: string, directory: DirectoryPath): string {
   return directory === '' ? root : `${root}/${directory}`;
 }
 
-/** undefined where the path is not inside the share: chokidar climbs above it while the share's directory is away. */
+/** undefined where the path is not inside the share. */
 function relativeTo(root: string, full: string): DirectoryPath | undefined {
   if (full === root) return '';
   return full.startsWith(`${root}/`) ? (full.slice(root.length + 1) as DirectoryPath) : undefined;

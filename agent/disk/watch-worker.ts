@@ -2,15 +2,17 @@
  * The thread that watches: gathers raw events into dirty marks, notices lost events, and heals watches of
  * directories that were replaced. Started by `watch.ts`.
  */
+import { lstatSync } from 'node:fs';
 import { watchFlushMs, watchRecheckMs } from '../base/limits.ts';
 import {
   agentDirectory,
+  ancestorsOf,
   type DirectoryPath,
-  isBelow,
   joinPath,
   nameOf,
   parentOf,
   type SharePath,
+  topDirectory,
 } from '../core/path.ts';
 import { ignoreFileName } from './ignore.ts';
 import { emit, poolData, serveCalls } from './pool-worker.ts';
@@ -31,7 +33,8 @@ let eventsInTick = 0;
 let flushing = false;
 let flushedMs = Number.NEGATIVE_INFINITY;
 let rechecking = false;
-const suspects = new Set<DirectoryPath>();
+/** Directories that came or went since they were placed; `told`: their parent said so, not only they themselves. */
+const suspects = new Map<DirectoryPath, { readonly told: boolean }>();
 let turn: Promise<unknown> = Promise.resolve();
 // Some file systems (overlays) give lstat other inode numbers than the kernel's own: then nobody can tell by them.
 let comparable: boolean | undefined;
@@ -39,7 +42,8 @@ let comparable: boolean | undefined;
 serveCalls<WatchCalls>({
   add: (directories) =>
     inTurn(async () => {
-      const unwatched = await places.place(directories);
+      for (const directory of directories) suspects.delete(directory);
+      const unwatched = await place(directories);
       comparable ??= knowsInodes(directories);
       return unwatched;
     }),
@@ -48,7 +52,12 @@ serveCalls<WatchCalls>({
       for (const directory of directories) places.remove(directory);
     });
   },
-  audit: () => inTurn(() => heal([...places.all()])),
+  audit: () =>
+    inTurn(() => {
+      const told = [...suspects];
+      suspects.clear();
+      return heal(new Map([...[...places.all()].map((directory) => [directory, null] as const), ...told]));
+    }),
 });
 
 /** Placing takes time; two of them never overlap. */
@@ -69,12 +78,12 @@ function onRaw(event: 'rename' | 'change', watched: DirectoryPath, name: string 
   marks.mark(watched, name === ignoreFileName ? null : name);
   if (event === 'rename' && name !== null) {
     const child = joinPath(watched, name);
-    if (places.has(child)) suspects.add(child);
-    // Under its own name a directory reports what becomes of itself.
-    if (watched !== '' && name === nameOf(watched as SharePath)) {
-      suspects.add(watched);
-      marks.mark(parentOf(watched as SharePath), name);
-    } else if (watched === '' && name === root.slice(root.lastIndexOf('/') + 1)) suspects.add(watched);
+    if (places.has(child)) suspects.set(child, { told: true });
+    // Under its own name a directory reports what becomes of itself; a child of its name may be meant as well.
+    if (name === ownName(watched)) {
+      if (!suspects.has(watched)) suspects.set(watched, { told: false });
+      if (watched !== '') marks.mark(parentOf(watched as SharePath), name);
+    }
     if (suspects.size > 0) recheckSoon();
   }
   flushSoon();
@@ -111,7 +120,7 @@ function recheckSoon(): void {
   setTimeout(() => {
     void inTurn(async () => {
       rechecking = false;
-      const directories = [...suspects];
+      const directories = new Map(suspects);
       suspects.clear();
       for (const directory of await heal(directories)) marks.mark(directory, null);
       if (marks.size > 0) flushSoon();
@@ -120,28 +129,63 @@ function recheckSoon(): void {
 }
 
 /**
- * Watches anew those of the directories whose watch is on nothing or on another directory, and everything
- * below one that was replaced. @returns them.
+ * Watches anew those of the directories whose watch may be on nothing or on another directory, and everything
+ * below one that was replaced. A directory that came or went meanwhile always counts: made again it may have the inode
+ * number that it had before, and nobody heard what happened in it until chokidar watched it again.
+ * @param directories null: nothing is known to have happened to it. @returns them.
  */
-async function heal(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]> {
+async function heal(
+  directories: ReadonlyMap<DirectoryPath, { readonly told: boolean } | null>,
+): Promise<DirectoryPath[]> {
   const inodes = watchedInodes();
   const deaf = new Set<DirectoryPath>();
-  const replaced: DirectoryPath[] = [];
-  for (const directory of directories) {
+  const replaced = new Set<DirectoryPath>();
+  for (const [directory, suspect] of directories) {
     if (!places.has(directory)) continue;
     const inode = inodeAt(root, directory);
     if (inode === null) continue;
-    const other = places.inodeOf(directory) !== inode;
-    if (other) replaced.push(directory);
-    if (other || (comparable === true && !inodes.has(inode))) deaf.add(directory);
+    if (places.inodeOf(directory) !== inode || suspect?.told === true) replaced.add(directory);
+    else if (comparable === true && !inodes.has(inode)) deaf.add(directory);
+    else if (suspect !== null && !hasNamesake(directory)) deaf.add(directory);
   }
-  for (const directory of places.all()) {
-    if (directory !== '' && replaced.some((above) => isBelow(directory, above))) deaf.add(directory);
+  if (replaced.size > 0) {
+    for (const directory of places.all()) if (isIn(directory, replaced)) deaf.add(directory);
   }
   if (deaf.size === 0) return [];
-  const unwatched = await places.place([...deaf]);
+  const unwatched = await place([...deaf]);
   if (unwatched.length > 0) say({ kind: 'limit', unwatched });
   return [...deaf];
+}
+
+/** One that was replaced meanwhile is placed once more. @returns those that the system does not watch. */
+async function place(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]> {
+  const unwatched = await places.place(directories);
+  for (const directory of directories) {
+    if (places.inodeOf(directory) === null && inodeAt(root, directory) !== null)
+      suspects.set(directory, { told: true });
+  }
+  if (suspects.size > 0) recheckSoon();
+  return unwatched;
+}
+
+function isIn(directory: DirectoryPath, all: ReadonlySet<DirectoryPath>): boolean {
+  if (all.has(topDirectory) || all.has(directory)) return true;
+  return directory !== topDirectory && ancestorsOf(directory).some((above) => all.has(above));
+}
+
+/** True where an event under the directory's own name can have meant something in it. */
+function hasNamesake(directory: DirectoryPath): boolean {
+  try {
+    const namesake = `${root}/${directory}/${ownName(directory)}`;
+    return lstatSync(namesake, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // Too long for a path: then it is watched anew, which is never wrong.
+    return false;
+  }
+}
+
+function ownName(directory: DirectoryPath): string {
+  return directory === '' ? root.slice(root.lastIndexOf('/') + 1) : nameOf(directory as SharePath);
 }
 
 /** undefined where none of them is there to be asked about. */

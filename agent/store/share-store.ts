@@ -19,6 +19,7 @@ import {
   pathKey,
   pathOfKey,
 } from './keys.ts';
+import { createPageCache } from './page-cache.ts';
 import { decodeRecord, type FileId, type PathRecord } from './record.ts';
 import { openTables, type Tables } from './tables.ts';
 import { applyBatch, type StoreBatch } from './write-batch.ts';
@@ -59,12 +60,17 @@ export type OpenShareStore = ShareStore & { close(): Promise<void> };
 
 export function openShareStore(directory: string, options: { readonly readOnly: boolean }): OpenShareStore {
   const tables = openTables(directory, options);
-  const write = (batch: StoreBatch): Promise<void> => {
+  const cache = createPageCache();
+  async function write(batch: StoreBatch): Promise<void> {
     assert(!options.readOnly, 'only the agent writes the index');
-    return tables.transact(() => applyBatch(tables, batch));
-  };
+    const dropped = new Set(batch.dropPages ?? []);
+    for (const digest of dropped) cache.drop(digest);
+    await tables.transact(() => applyBatch(tables, { ...batch, dropPages: dropped }));
+    // Somebody may have read one between.
+    for (const digest of dropped) cache.drop(digest);
+  }
   return {
-    page: (digest) => tables.pages.getBinary(digestKey(digest)),
+    page: (digest) => cache.get(digest, () => tables.pages.getBinary(digestKey(digest))),
     pageDigests: () => readPageDigests(tables),
     hasPage: (digest) => tables.pages.doesExist(digestKey(digest)),
     hasBlock: (digest) => liesSomewhere(tables, digest),

@@ -105,6 +105,7 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
       owners,
       ignored: (path, isDirectory) => rules.ignores(path, isDirectory),
       options: () => ({ owner: 'numeric', perms: true, times: true }),
+      marker: id,
       checkDirectory: () => checkMarker(root, id),
       faults,
       log: notebook.log,

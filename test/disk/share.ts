@@ -244,6 +244,7 @@ export async function openShare(options: ShareOptions = {}): Promise<Share> {
         blocksOf: (content) => library.lists.get(content) ?? [],
         ignored,
         options,
+        marker: null,
       };
     },
     async stageFor(after) {
