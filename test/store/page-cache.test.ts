@@ -47,3 +47,5 @@ test('what is not there is not remembered, and what is dropped is read again', (
     page(2),
   );
 });
+
+test.run();
