@@ -31,6 +31,8 @@ export type Invocation = {
   absolute(path: string): string;
   /** `{ share }` of `--share`, or nothing. */
   share(): { readonly share?: string };
+  /** A command line to type next: with the `--home` that was typed now. */
+  next(words: string): string;
   /** Lines for a person, not with `--json`. */
   say(text: string): Promise<void>;
   /** As `say`, but `--quiet` keeps it back: what one need not know. */
@@ -99,6 +101,7 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
       const share = text('share');
       return share === undefined ? {} : { share };
     },
+    next: (words) => `p2psync ${words}${typeof homeFlag === 'string' ? ` --home ${quoted(homeFlag)}` : ''}`,
     say,
     async mention(line) {
       if (!quiet) await say(line);
@@ -107,4 +110,9 @@ export function createInvocation(parsed: Parsed, terminal: Terminal): Invocation
       if (json) await terminal.write(`${JSON.stringify(document, null, 2)}\n`);
     },
   };
+}
+
+/** As a shell takes it for one word. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

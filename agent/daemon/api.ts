@@ -116,7 +116,10 @@ export function createApi(ports: ApiPorts): AgentApi {
       else yield* diffVersions(share, request);
     },
     async *verify(request, { signal }): AsyncGenerator<VerifyRow> {
-      for (const share of some(request.share)) yield* verifyShare(share, request, signal);
+      const chosen = some(request.share);
+      // Of several shares one may have the path.
+      const mustExist = chosen.length === 1;
+      for (const share of chosen) yield* verifyShare(share, { ...request, mustExist }, signal);
     },
 
     init: async (request) => adopt('share-created', await initShare({ ...request, home })),

@@ -232,7 +232,7 @@ function suggest(path: readonly (string | number)[]): string {
     if (keys.includes(key))
       return `; it belongs in ${other === '' ? 'the top of the file, before any [table]' : `[${other}]`}`;
   }
-  return '';
+  return `; remove it${table === '' ? '' : `: [${table}] has ${(keysOfTables.get(table) ?? []).join(', ')}`}`;
 }
 
 /** `share.path`, without the index: the line says which. */

@@ -26,6 +26,8 @@ export type ShareSide = {
   documentsChanged(): void;
   /** That peer does not take us as a member. */
   refused(peer: PeerId, code: RefusalCode, text: string): void;
+  /** That peer takes us as a member. */
+  welcomed(peer: PeerId): void;
 };
 
 export type Session = {

@@ -55,15 +55,11 @@ export function resolveRoot(share: Share, named: string | undefined): Digest {
     return named.length >= 8 && root.startsWith(named.toLowerCase());
   });
   if (known === undefined) {
+    const kept = [applied, ...share.versions.recent()].map(({ version }) => formatVersion(version));
+    const names = [...new Set(kept)].slice(0, 8).join(', ');
     throw new P2psyncError(
       'not-found',
-      `version ${named} of share ${share.record.name} is not kept here: there is ${[
-        applied,
-        ...share.versions.recent(),
-      ]
-        .map(({ version }) => formatVersion(version))
-        .slice(0, 8)
-        .join(', ')}`,
+      `version ${named} of share ${share.record.name} is not kept here; these are: ${names}`,
     );
   }
   return known.root;

@@ -46,7 +46,7 @@ export function reportShare(share: Share, ports: ReportPorts): ShareReport {
       bytes: progress?.pendingBytes ?? 0,
       blocks: progress?.pendingBlocks ?? 0,
     },
-    progress: isAtHead(share) ? 1 : (progress?.done ?? 0),
+    progress: isAtHead(share) ? 1 : head === null ? 0 : (progress?.done ?? 0),
     errors: share.faults.list(),
     traffic: {
       sentBytes: share.traffic().sent,

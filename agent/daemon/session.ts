@@ -123,6 +123,7 @@ export function createSessions(options: SessionOptions): Sessions {
         session.hello = frame;
         return judge.judge(peer, session, { last: false });
       case 'welcome':
+        for (const { share } of frame.shares) shareOf(share)?.welcomed(peer);
         return;
       case 'refused':
         return shareOf(frame.share)?.refused(peer, frame.code, frame.text);

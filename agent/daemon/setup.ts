@@ -4,10 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { constants, existsSync } from 'node:fs';
-import { access, lstat, readdir, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
+import { P2psyncError } from '../base/errors.ts';
 import { admit } from '../core/admission.ts';
 import {
   certifyByAuthority,
@@ -49,6 +48,7 @@ import { addToConfig, type ConfigAdditions, emptyConfigText } from './config-edi
 import { checkShareDirectories, type SharePlace } from './config-shares.ts';
 import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, writeShares } from './home.ts';
 import { readMarker, writeMarker } from './marker.ts';
+import { checkDirectory, isEmpty } from './setup-directory.ts';
 import { packSigned, stateKeys, writeGrant } from './state.ts';
 import { findUnfinished, isSetUp, type Unfinished } from './unfinished.ts';
 
@@ -305,44 +305,6 @@ function resultOf(
     peerId: peerIdOf(self.publicKey),
     config,
   };
-}
-
-/** @throws {P2psyncError} not-found, conflict, permission, io. */
-async function checkDirectory(directory: string): Promise<void> {
-  try {
-    const found = await stat(directory);
-    if (!found.isDirectory())
-      throw new P2psyncError('conflict', `${directory} is not a directory: a share is a directory tree`);
-    await access(directory, constants.W_OK | constants.X_OK);
-    await checkOwnDirectory(join(directory, agentDirectory));
-  } catch (error) {
-    if (error instanceof P2psyncError) throw error;
-    const code = systemCode(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new P2psyncError('not-found', `${directory} is not there: make it first (mkdir -p ${directory})`);
-    }
-    if (code === 'EACCES' || code === 'EROFS') {
-      throw new P2psyncError(
-        'permission',
-        `${directory} cannot be written by this user: ${messageOf(error)}`,
-      );
-    }
-    throw new P2psyncError('io', `cannot look at ${directory}: ${messageOf(error)}`, {}, { cause: error });
-  }
-}
-
-/** What the agent keeps in a share is a directory, and nowhere else. */
-async function checkOwnDirectory(own: string): Promise<void> {
-  const found = await lstat(own).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') return null;
-    throw error;
-  });
-  if (found === null || found.isDirectory()) return;
-  throw new P2psyncError('conflict', `${own} is no directory, and the agent needs it: move it away`);
-}
-
-async function isEmpty(directory: string): Promise<boolean> {
-  return (await readdir(directory)).every((name) => name === agentDirectory);
 }
 
 function shareNameOf(directory: string): string {

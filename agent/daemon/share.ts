@@ -24,6 +24,7 @@ import { createFaults } from './faults.ts';
 import { createGate } from './gate.ts';
 import { createHousekeeper } from './housekeep.ts';
 import { createPeerTable } from './peers.ts';
+import { createRefusals } from './refusals.ts';
 import { type Running, startShare } from './share-start.ts';
 import type { Share, ShareOptions } from './share-types.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
@@ -41,6 +42,7 @@ export function openShare(options: ShareOptions): Share {
   const gate = createGate();
   const faults = createFaults();
   const peers = createPeerTable();
+  const refusals = createRefusals();
   const versions = openVersions(store);
   const joined = new Set<PeerId>();
 
@@ -253,7 +255,7 @@ export function openShare(options: ShareOptions): Share {
       joined.add(peer);
       peers.seen(peer, Date.now());
       sessions.sendFrame(peer, { kind: 'statement', statement: speaker.latest() });
-      faults.setShare('refused', null);
+      faults.setShare('refused', refusals.fault(joined));
       if (running !== null && (scanned || applied !== null)) feed({ kind: 'peerJoined', peer });
       options.onChange();
     },
@@ -283,9 +285,15 @@ export function openShare(options: ShareOptions): Share {
       log.error({ peer, code }, `refused: ${text}`);
       // Strangers say what they like, and one of many may know less than the others.
       const isAuthority = membership.roster() === null || membership.isMember(publicKeyOfPeer(peer));
-      if (!isAuthority || joined.size > 0) return;
-      faults.setShare('refused', { code, message: `${peer} does not take this agent as a member: ${text}` });
+      if (!isAuthority) return;
+      const name = membership.certificateOf(publicKeyOfPeer(peer))?.certificate.name ?? peer;
+      refusals.refused(peer, { code, message: `${name} does not take this agent as a member: ${text}` });
+      faults.setShare('refused', refusals.fault(joined));
       options.onChange();
+    },
+    welcomed(peer) {
+      refusals.welcomed(peer);
+      faults.setShare('refused', refusals.fault(joined));
     },
     async pause(value) {
       paused = value;

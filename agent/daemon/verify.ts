@@ -140,7 +140,7 @@ function difference(
 /** `verify` of one share: every difference, then the summary; with `repair`, what the share could put right. */
 export async function* verifyShare(
   share: Share,
-  request: { readonly path?: string; readonly repair: boolean },
+  request: { readonly path?: string; readonly repair: boolean; readonly mustExist: boolean },
   signal: AbortSignal,
 ): AsyncGenerator<VerifyRow> {
   const disk = openedDisk(share);
@@ -157,6 +157,17 @@ export async function* verifyShare(
     if (request.repair) differences.push(one);
     else yield one;
     seen.differences = (seen.differences ?? 0) + 1;
+  }
+  if (
+    request.mustExist &&
+    seen.entries === 0 &&
+    seen.differences === undefined &&
+    request.path !== undefined
+  ) {
+    throw new P2psyncError(
+      'not-found',
+      `${request.path} is neither in the signed tree of ${share.record.name} nor on the disk`,
+    );
   }
   let repaired = 0;
   if (request.repair && differences.length > 0) {

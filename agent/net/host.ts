@@ -4,7 +4,7 @@
  */
 import type { Connection, Stream } from '@libp2p/interface';
 import type { Bytes } from '../base/bytes.ts';
-import { messageOf, P2psyncError } from '../base/errors.ts';
+import { P2psyncError } from '../base/errors.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../swarm/messages.ts';
 import { formatAddress, hostOf, isLoopback, parseAddress, resolveAddress, withPeer } from './address.ts';
@@ -15,6 +15,7 @@ import type { BlockRoute, BlockTransport } from './blocks/transport.ts';
 import { closeSoon, controlProtocol, createControl, peerIdOf } from './control.ts';
 import { dialPeer } from './dial.ts';
 import { createGossip } from './gossip.ts';
+import { listenFault } from './listen-fault.ts';
 import { createNode } from './node.ts';
 import { createStrangers, type StreamHandler } from './strangers.ts';
 import { openStream } from './streams.ts';
@@ -268,12 +269,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     await node.start();
   } catch (error) {
     await Promise.all([node.stop(), blocks.close()]);
-    throw new P2psyncError(
-      'config',
-      `cannot listen on ${options.listen.join(', ')}: ${messageOf(error)}; choose another address or stop who has it`,
-      {},
-      { cause: error },
-    );
+    throw listenFault(options.listen, error);
   }
 
   await blocks.listen([...new Set(listen.map(hostOf))], options.bulkPort ?? 0);

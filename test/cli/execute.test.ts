@@ -275,7 +275,7 @@ test('--watch draws over the last picture, hides the cursor, and gives it back a
 
 test('--watch gives the cursor back where the agent stops', async () => {
   const { code, out, err } = await run('peers --watch', { api: null, terminal: onScreen });
-  assert.equal([code, out], [5, '\x1b[?25l\x1b[?25h']);
+  assert.equal([code, out], [5, '\x1b[?25l\r\x1b[K\x1b[?25h']);
   assert.match(err, 'no agent is running');
 });
 

@@ -14,7 +14,10 @@ const times = [
 
 for (const iso of times) {
   test(`every escape of ${iso} is as date(1) writes it`, () => {
-    const format = letters.split('').map((letter) => `${letter}=%${letter}`).join('|');
+    const format = letters
+      .split('')
+      .map((letter) => `${letter}=%${letter}`)
+      .join('|');
     const seconds = Date.parse(iso) / 1000;
     const expected = execFileSync('date', ['-d', `@${seconds}`, `+${format}`], {
       env: { ...process.env, LC_ALL: 'C' },

@@ -119,6 +119,7 @@ export async function withMesh(
       statement: (statement) => void heard.push(`statement ${statement.statement.name}`),
       documentsChanged: () => void heard.push('documents changed'),
       refused: (other, code) => void heard.push(`refused ${nameOf(other)} ${code}`),
+      welcomed: () => undefined,
     };
     const admitted = new Set<PeerId>();
     const expelled = new Set<PeerId>();

@@ -94,6 +94,8 @@ const refusals: readonly (readonly [string, string])[] = [
   ['name = "a"\nname = "b"\n', 'c.toml:2: not TOML'],
   ['\nlisen = ["0.0.0.0:1"]\n', 'c.toml:2: unknown key lisen; did you mean listen?'],
   ['# a\n[[share]]\nname = "a"\npth = "/a"\n', 'c.toml:4: unknown key share.pth; did you mean path?'],
+  ['qqqqqq = 3\n', 'c.toml:1: unknown key qqqqqq; remove it'],
+  ['[http]\nqqqqqq = 3\n', 'c.toml:2: unknown key http.qqqqqq; remove it: [http] has listen, hosts'],
   ['connections = 3\n', 'c.toml:1: unknown key connections; it belongs in [limits]'],
   ['[htp]\nlisten = "off"\n', 'c.toml:1: unknown key htp; did you mean http?'],
   ['[[share]]\nname = "a"\n', 'c.toml:1: share.path is missing'],

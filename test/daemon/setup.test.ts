@@ -343,6 +343,20 @@ test('what a crash left of init is taken over as it was: the documents are not m
   });
 });
 
+test('a directory inside a share is no share of its own, whoever made the outer one', async () => {
+  await withPlace(async (place) => {
+    await init(place);
+    const { invitation } = await invite(place.home);
+    const inside = join(place.directory, 'a/b');
+    mkdirSync(inside, { recursive: true });
+    const home = join(place.top, 'another');
+    const message = new RegExp(`a/b lies inside the share over ${place.directory}: `);
+    assert.match((await refused(place.top, () => initShare({ home, directory: inside }))).message, message);
+    const joining = () => joinShare({ home, directory: inside, invitation, force: true });
+    assert.match((await refused(place.top, joining)).message, message);
+  });
+});
+
 test('the marker of a share that others made stays in the way of init', async () => {
   await withPlace(async (place) => {
     await init(place);

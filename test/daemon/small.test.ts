@@ -9,6 +9,7 @@ import {
   heardHeadsMax,
   massDeleteEntriesMin,
   massDeleteWindowMs,
+  membersMax,
   rateWindowMs,
   statementDelayMs,
   statementIntervalMs,
@@ -26,6 +27,7 @@ import { createGate } from '../../agent/daemon/gate.ts';
 import { createGuard } from '../../agent/daemon/guard.ts';
 import { createPeerTable } from '../../agent/daemon/peers.ts';
 import { createRates } from '../../agent/daemon/rates.ts';
+import { createRefusals } from '../../agent/daemon/refusals.ts';
 import { createRequestIds } from '../../agent/daemon/request-ids.ts';
 import { createSpeaker } from '../../agent/daemon/speaker.ts';
 import { writeHead } from '../../agent/daemon/state.ts';
@@ -242,6 +244,22 @@ test('faults are told by path, bounded, and what was skipped is replaced by dire
   for (let number = 0; number < 2 * faultsShownMax; number += 1) faults.set(path(`many ${number}`), fault);
   assert.is(faults.paths().length, faultsShownMax);
   assert.is(told().length, faultsShownMax);
+});
+
+test('to be refused stands in the way only where nobody who is connected takes us', () => {
+  const refusals = createRefusals();
+  const no = (message: string) => ({ code: 'expired', message });
+  assert.is(refusals.fault([ana]), null);
+  refusals.refused(ana, no('ana says no'));
+  assert.equal(refusals.fault([ana]), no('ana says no'));
+  assert.equal(refusals.fault([]), no('ana says no'));
+  assert.is(refusals.fault([ana, bo]), null);
+  refusals.refused(bo, no('bo says no'));
+  assert.equal(refusals.fault([ana, bo]), no('bo says no'));
+  refusals.welcomed(ana);
+  assert.is(refusals.fault([ana, bo]), null);
+  for (let index = 0; index <= membersMax; index += 1) refusals.refused(`${index}` as PeerId, no('no'));
+  assert.is(refusals.fault([bo]), null, 'the oldest is forgotten');
 });
 
 test('addresses outlive a restart, the latest are known, and the oldest peers go first', async () => {

@@ -1,5 +1,6 @@
 /** What is typed or configured wrongly: an exit code, one line on stderr that says what and what to do, and no harm. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -35,6 +36,11 @@ const cases: readonly Case[] = [
   { args: ['init', 'DIR/one', '--home', 'NEW', '--listen', '127.0.0.1:99999'], code: 2, says: /99999/ },
   { args: ['init', 'DIR/two', '--home', 'HOME', '--share', 'www'], code: 1, says: /www/ },
   { args: ['init', 'DIR/one/below', '--home', 'HOME', '--share', 'other'], code: 1 },
+  {
+    args: ['init', 'DIR/one/below', '--home', 'NEW'],
+    code: 1,
+    says: /below lies inside the share over .*one/,
+  },
   { args: ['join', '--home', 'NEW'], code: 2 },
   { args: ['join', 'garbage', 'DIR/two', '--home', 'NEW'], code: 1, says: /invitation/i },
   { args: ['join', '', 'DIR/two', '--home', 'NEW'], code: 1, says: /invitation/i },
@@ -144,6 +150,36 @@ test('an identity that others can read is refused with the chmod to type', async
     const { code, stderr } = await p2psync(['run', '--home', join(directory, 'home')]);
     assert.is(code, 1);
     assert.ok(stderr.includes(`chmod 600 ${path}`), stderr);
+  });
+});
+
+test('a port that is taken is named, with what to do, and nobody else is', async () => {
+  await inDirectory(async (directory) => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const home = join(directory, 'home');
+    mkdirSync(join(directory, 'one'));
+    const listen = ['--listen', `127.0.0.1:${port}`];
+    await mustRun(['init', join(directory, 'one'), '--home', home, '--http', 'off', ...listen]);
+    const { code, stderr } = await p2psync(['run', '--home', home]);
+    taken.close();
+    assert.is(code, 1);
+    const says = 'is taken: stop who has it, or choose another (listen in config.toml)';
+    assert.is(stderr, `p2psync: 127.0.0.1:${port} ${says}\n`);
+  });
+});
+
+test('what is to be typed next goes to the same home', async () => {
+  await inDirectory(async (directory) => {
+    mkdirSync(join(directory, 'one'));
+    const home = join(directory, "it's a home");
+    const out = await mustRun(['init', join(directory, 'one'), '--home', home, '--http', 'off']);
+    assert.ok(out.includes(`p2psync run --home '${directory}/it'\\''s a home'\n`), out);
+    const here = await mustRun(['init', join(directory, 'one')], { env: { P2PSYNC_HOME: home } }).catch(
+      String,
+    );
+    assert.match(here, /is a share already/);
   });
 });
 

@@ -99,6 +99,28 @@ test('wait may be called together with run: the agent need not listen yet', asyn
   });
 });
 
+test('one whose invitation was used up before says so in its status', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.writer(furnish);
+    await writer.start();
+    const invitation = (await writer.must(['invite', '--uses', '1'])).trim();
+    const [first, second] = [await mesh.agent('first'), await mesh.agent('second')];
+    for (const { must, directory, name, address } of [first, second]) {
+      const more = ['--name', name, '--listen', address, '--http', 'off'];
+      await must(['join', invitation, directory, ...more]);
+    }
+    await first.start();
+    await converged(writer, [first]);
+    await second.start();
+    await until('it is told', async () => (await second.status()).state === 'error');
+    const [error] = (await second.status()).errors;
+    assert.is(error?.code, 'bad-invitation');
+    assert.match(error?.message ?? '', /used up: ask for a new one: p2psync invite/);
+    assert.not.match(await second.must(['status']), /100 %/);
+    assert.is((await first.status()).state, 'in-sync');
+  });
+});
+
 test('wait --all returns only when the change is on the replica', async () => {
   await twoAgents(async (writer, replica) => {
     for (let round = 0; round < 5; round += 1) {
@@ -116,6 +138,9 @@ test('ls and diff read the signed tree, and diff --disk tells it from the disk',
     assert.ok((await replica.must(['ls', 'dir'])).includes('inner'));
     assert.ok((await replica.must(['ls', '--recursive'])).includes('dir/inner'));
     assert.is((await replica.command(['ls', 'no such path'])).code, 1);
+    const { stderr } = await replica.command(['ls', '--version', '7.7']);
+    const now = (await replica.status()).applied;
+    assert.ok(stderr.endsWith(`is not kept here; these are: ${now?.epoch}.${now?.sequence}\n`), stderr);
 
     const from = (await writer.status()).applied;
     writeFileSync(join(writer.directory, 'added'), 'added');
@@ -138,6 +163,8 @@ test('ls and diff read the signed tree, and diff --disk tells it from the disk',
 test('verify finds what is not as it was signed, and --repair heals it', async () => {
   await twoAgents(async (_, replica) => {
     assert.is((await replica.command(['verify'])).code, 0);
+    const nothing = await replica.command(['verify', 'no such path']);
+    assert.equal([nothing.code, nothing.stdout], [1, '']);
     await replica.must(['pause']);
     writeFileSync(join(replica.directory, 'top file'), 'TOP');
     const found = await replica.command(['verify']);

@@ -20,8 +20,8 @@ export async function run(invocation: Invocation): Promise<number> {
   await invocation.mention(
     [
       `share ${printable(result.share)} over ${printable(result.path)}; this agent, ${printable(result.name)}, is its writer`,
-      ...(running ? [] : ['start it:        p2psync run']),
-      'let others join: p2psync invite',
+      ...(running ? [] : [`start it:        ${invocation.next('run')}`]),
+      `let others join: ${invocation.next('invite')}`,
     ].join('\n'),
   );
   return exitCodes.done;

@@ -27,7 +27,7 @@ export async function run(invocation: Invocation): Promise<number> {
   await invocation.mention(
     [
       `${printable(result.name)} is a ${result.role} of share ${printable(result.share)} in ${printable(result.path)}`,
-      ...(running ? [] : ['start it: p2psync run']),
+      ...(running ? [] : [`start it: ${invocation.next('run')}`]),
     ].join('\n'),
   );
   return exitCodes.done;

@@ -37,7 +37,8 @@ export async function showLive(
       await pause(pictureMs, signal);
     }
   } finally {
-    if (terminal.outIsTerminal) await terminal.write(showCursor);
+    // The ^C that the terminal shows goes, too.
+    if (terminal.outIsTerminal) await terminal.write(`\r\x1b[K${showCursor}`);
   }
 }
 

@@ -74,7 +74,7 @@ function renderShare(share: ShareReport, options: TableOptions): readonly string
     field('head', `${which}, signed ${formatDuration(head.ageSeconds)} ago`);
   }
   field('holds', `${countOf(share.files, 'file')}, ${formatBytes(share.bytes)}`);
-  if (isBusy(share)) {
+  if (head !== null && isBusy(share)) {
     const { files, bytes, blocks } = share.pending;
     const rest = `${countOf(files, 'file')}, ${formatBytes(bytes)} in ${countOf(blocks, 'block')} to go`;
     field('progress', `${progressBar(share.progress, 22)} ${formatPercent(share.progress)}, ${rest}`);

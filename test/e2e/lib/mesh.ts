@@ -39,6 +39,8 @@ export type Mesh = {
   readonly agents: readonly Agent[];
   /** Makes the share over a fresh directory, which `fill` may furnish before. Not started. */
   writer(fill?: (directory: string) => Promise<void> | void): Promise<Agent>;
+  /** A home and a directory, and nothing in either. */
+  agent(name: string): Promise<Agent>;
   /** Invites and joins. Not started. */
   replica(
     name: string,
@@ -60,6 +62,7 @@ export async function withMesh(check: (mesh: Mesh) => Promise<void>): Promise<vo
     await check({
       directory,
       agents,
+      agent: add,
       async writer(fill) {
         const agent = await add('writer');
         await fill?.(agent.directory);
