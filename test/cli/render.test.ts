@@ -37,10 +37,10 @@ test('peers at 140 columns show every column, the id by its end', () => {
     peersAt(140),
     `
     name               id         role     address                     state    version    lag  progress      rtt        up      down  last seen
+    evil\\x1b[2J\\u202e  …ft9HyQ6X  standby  -                           offline        -      -         -        -         -         -      never
     origin             …gHsRwuUw  writer   192.0.2.10:8873             in-sync     1.42      0     100 %  0.42 ms         -  46 MiB/s        now
     web2               …5RTHQyXC  replica  192.0.2.12:8873             in-sync     1.42      0     100 %  0.42 ms         -         -        now
     web3.example.com   …kSCVe2Xo  replica  [2001:db8:aaaa:bbbb:cccc:…  syncing     1.41  2.5 s      63 %    31 ms  12 MiB/s         -        now
-    evil\\x1b[2J\\u202e  …ft9HyQ6X  standby  -                           offline        -      -         -        -         -         -      never
     4 of 5 at version 1.42
     `,
   );
@@ -51,10 +51,10 @@ test('peers at 80 columns leave out what matters least', () => {
     peersAt(80),
     `
     name              role     state    version    lag  progress        up      down
+    evil\\x1b[2J\\u20…  standby  offline        -      -         -         -         -
     origin            writer   in-sync     1.42      0     100 %         -  46 MiB/s
     web2              replica  in-sync     1.42      0     100 %         -         -
     web3.example.com  replica  syncing     1.41  2.5 s      63 %  12 MiB/s         -
-    evil\\x1b[2J\\u20…  standby  offline        -      -         -         -         -
     4 of 5 at version 1.42
     `,
   );
@@ -67,6 +67,17 @@ test('peers fit every width from 30 columns on, and lose nothing where there is 
   const all = peersAt(Number.POSITIVE_INFINITY).join('\n');
   for (const { peerId } of peerReports) assert.match(all, peerId);
   assert.match(all, '[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:8873');
+});
+
+test('rows are in the order of their names, numbers as numbers', () => {
+  const [one] = peerReports;
+  assert.ok(one !== undefined);
+  const peers = ['web10', 'web2', 'db'].map((name) => ({ ...one, name }));
+  const lines = renderPeers([shareReport], peers, { width: 80, color: false, nowMs });
+  assert.equal(
+    lines.slice(1, 4).map((line) => line.split(' ')[0]),
+    ['db', 'web2', 'web10'],
+  );
 });
 
 test('peers of several shares come share by share, and an empty one says what to do', () => {

@@ -4,6 +4,7 @@ import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { formatTime } from '../render/format.ts';
 import { type Column, renderTable, type TableOptions } from '../render/table.ts';
+import { byName } from '../render/text.ts';
 import { widthOfOutput } from './output.ts';
 
 const memberColumns: readonly Column[] = [
@@ -41,14 +42,16 @@ function onlyOf(report: MembersReport, share: string | undefined): MembersReport
 
 function render(report: MembersReport, options: TableOptions): readonly string[] {
   if (report.members.length === 0) return ['no members'];
-  const members = report.members.map((member) => [
-    member.share,
-    member.name,
-    member.peerId,
-    member.role,
-    member.joined === null ? '-' : formatTime(member.joined),
-    member.revoked ? { text: 'revoked', color: 'red' as const } : member.self ? 'this agent' : '',
-  ]);
+  const members = [...report.members]
+    .sort(byName)
+    .map((member) => [
+      member.share,
+      member.name,
+      member.peerId,
+      member.role,
+      member.joined === null ? '-' : formatTime(member.joined),
+      member.revoked ? { text: 'revoked', color: 'red' as const } : member.self ? 'this agent' : '',
+    ]);
   const lines = renderTable(memberColumns, members, options);
   if (report.invitations.length === 0) return lines;
   const invitations = report.invitations.map((invitation) => [

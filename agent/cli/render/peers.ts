@@ -4,7 +4,7 @@ import type { PeerReport, ShareReport } from '../../http/api.ts';
 import { formatAgo, formatDuration, formatMs, formatPercent, formatRate } from './format.ts';
 import { stateColor, versionOf } from './status.ts';
 import { type Cell, type Column, renderTable, type TableOptions } from './table.ts';
-import { paint } from './text.ts';
+import { byName, paint } from './text.ts';
 
 const columns: readonly Column[] = [
   { title: 'name', least: 8, importance: 12 },
@@ -37,6 +37,7 @@ export function renderPeers(
     const wide = options.width >= viaWidthMin;
     const rows = peers
       .filter((peer) => peer.share === share.name)
+      .sort(byName)
       .map((peer) => [...rowOf(peer, options.nowMs), ...(wide ? [peer.transport ?? '-'] : [])]);
     if (rows.length === 0) lines.push('no other members yet: p2psync invite lets one in');
     else lines.push(...renderTable(wide ? [...columns, via] : columns, rows, options));

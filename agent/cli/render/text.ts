@@ -63,3 +63,13 @@ export function pad(text: string, width: number, align: 'left' | 'right'): strin
   const blanks = ' '.repeat(Math.max(0, width - widthOf(text)));
   return align === 'left' ? text + blanks : blanks + text;
 }
+
+/** `web2` before `web10`; a share's rows stay together. */
+export function byName(
+  left: { readonly share: string; readonly name: string },
+  right: { readonly share: string; readonly name: string },
+): number {
+  const compare = (one: string, other: string): number =>
+    one.localeCompare(other, 'en', { numeric: true, sensitivity: 'variant' });
+  return compare(left.share, right.share) || compare(left.name, right.name);
+}
