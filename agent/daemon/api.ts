@@ -129,7 +129,8 @@ export function createApi(ports: ApiPorts): AgentApi {
       await record(invitedEvent(result));
       return result;
     },
-    join: async (request) => adopt('share-joined', await joinShare({ ...request, home })),
+    join: async (request) =>
+      adopt('share-joined', await joinShare({ ...request, home }, { isRunning: true })),
     async pause({ share }) {
       const chosen = some(share);
       for (const one of chosen) await one.pause(true);

@@ -50,7 +50,7 @@ import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, w
 import { readMarker, writeMarker } from './marker.ts';
 import { checkDirectory, isEmpty } from './setup-directory.ts';
 import { packSigned, stateKeys, writeGrant } from './state.ts';
-import { findUnfinished, isSetUp, type Unfinished } from './unfinished.ts';
+import { findUnfinished, isSetUp, isTakenIn, type Unfinished } from './unfinished.ts';
 
 /** A new share over a directory, with this agent as its writer. @throws {P2psyncError} usage, conflict, config. */
 export async function initShare(request: AtHome<InitRequest>): Promise<SetupResult> {
@@ -165,19 +165,34 @@ export function invite(
   };
 }
 
-/** @throws {P2psyncError} bad-invitation, expired, conflict, usage, config. */
-export async function joinShare(request: AtHome<JoinRequest>): Promise<SetupResult> {
+/**
+ * One whom nobody has taken in yet may come with another invitation. `isRunning`: an agent has this home.
+ * @throws {P2psyncError} bad-invitation, expired, conflict, usage, config.
+ */
+export async function joinShare(
+  request: AtHome<JoinRequest>,
+  { isRunning } = { isRunning: false },
+): Promise<SetupResult> {
   const { home, directory } = request;
   const invitation = readInvitation(request.invitation, Date.now());
   const { terms } = invitation.signed;
   const shares = await readShares(home);
   const known = shares.find((share) => share.id === terms.share);
-  const isMaker = readSecret(home, { kind: 'authority', share: terms.share }) !== undefined;
-  if (known !== undefined && (isMaker || (await isSetUp(home, terms.share)))) {
-    throw new P2psyncError(
-      'conflict',
-      `this agent takes part in share ${known.name} already, in ${known.path}`,
-    );
+  if (known !== undefined) {
+    const isMaker = readSecret(home, { kind: 'authority', share: known.id }) !== undefined;
+    const isWhole = await isSetUp(home, known.id);
+    if (isMaker || (isWhole && (await isTakenIn(home, known.id)))) {
+      throw new P2psyncError(
+        'conflict',
+        `this agent takes part in share ${known.name} already, in ${known.path}`,
+      );
+    }
+    if (isWhole && isRunning) {
+      throw new P2psyncError(
+        'conflict',
+        `this agent waits to be taken into share ${known.name} already: to join with another invitation, stop this agent first`,
+      );
+    }
   }
   await checkDirectory(directory);
   const marker = await readMarker(directory);

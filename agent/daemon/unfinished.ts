@@ -1,6 +1,7 @@
-/** What a crash in the middle of `init` or `join` left behind, so that saying it again finishes it. Reads only. */
+/** How far `init` and `join` have come: a crash may have cut them short, and a newcomer has yet to be taken in. Reads only. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Bytes } from '../base/bytes.ts';
 import { decodeCertificate, type SignedCertificate } from '../core/certificate.ts';
 import { type KeyPair, keyPairFromSeed, type ShareId, shareIdOf } from '../core/keys.ts';
 import { openStore } from '../store/database.ts';
@@ -22,6 +23,11 @@ export async function isSetUp(home: string, share: ShareId): Promise<boolean> {
   return shares.some(({ name }) => name === record.name);
 }
 
+/** A member has told this agent who writes: it does so when it takes one in. */
+export async function isTakenIn(home: string, share: ShareId): Promise<boolean> {
+  return (await stateOf(home, share))?.grant !== undefined;
+}
+
 /**
  * The share that `init` was making over a directory with this marker.
  * @returns null where it was made to the end, or elsewhere.
@@ -32,14 +38,23 @@ export async function findUnfinished(home: string, marker: string): Promise<Unfi
   const seed = readSecret(home, { kind: 'authority', share });
   if (seed === undefined || (await isSetUp(home, share))) return null;
   const authority = keyPairFromSeed(seed);
-  if (shareIdOf(authority.publicKey) !== share || !existsSync(join(indexDirectory(home), share))) return null;
+  if (shareIdOf(authority.publicKey) !== share) return null;
+  const stored = await stateOf(home, share);
+  // Both were stored in one piece before the directory was marked.
+  if (stored?.certificate === undefined || stored.grant === undefined) return null;
+  return { authority, certificate: decodeCertificate(stored.certificate) };
+}
+
+/** @returns null where there is no index. */
+async function stateOf(
+  home: string,
+  share: ShareId,
+): Promise<{ readonly certificate: Bytes | undefined; readonly grant: Bytes | undefined } | null> {
+  if (!existsSync(join(indexDirectory(home), share))) return null;
   const store = openStore(indexDirectory(home), { readOnly: true });
   try {
-    const state = store.share(share);
-    const certificate = state.state(stateKeys.certificate);
-    // Both were stored in one piece before the directory was marked.
-    if (certificate === undefined || state.state(stateKeys.grant) === undefined) return null;
-    return { authority, certificate: decodeCertificate(certificate) };
+    const one = store.share(share);
+    return { certificate: one.state(stateKeys.certificate), grant: one.state(stateKeys.grant) };
   } finally {
     await store.close();
   }

@@ -326,10 +326,35 @@ for (const [where, undo] of crashes) {
         [made.id],
       );
       await checkMarker(replica.directory, made.id as never);
-      assert.match((await refused(place.top, () => joinShare(request))).message, /already/);
     });
   });
 }
+
+test('one whom nobody has taken in yet may join with another invitation, and one who belongs may not', async () => {
+  await withPlace(async (place) => {
+    await init(place);
+    const home = join(place.top, 'another');
+    const directory = join(place.top, 'replica');
+    mkdirSync(directory);
+    const joinAs = async (name: string, isRunning = false): Promise<string> => {
+      const { invitation } = await invite(place.home);
+      return (await joinShare({ home, directory, invitation, force: false, name }, { isRunning })).name;
+    };
+    assert.is(await joinAs('two'), 'two');
+    const first = await stateOf(home);
+    const running = await joinAs('three', true).then(() => 'done', String);
+    assert.match(running, /stop this agent first/);
+    assert.is(await stateOf(home), first);
+    assert.is(await joinAs('three'), 'three');
+    assert.is.not(await stateOf(home), first);
+    const [record] = await readShares(home);
+    assert.ok(record !== undefined);
+    const store = openStore(indexDirectory(home));
+    await store.share(record.id).writeDurably({ state: new Map([[stateKeys.grant, new Uint8Array([1])]]) });
+    await store.close();
+    assert.match(await joinAs('four').then(() => 'done', String), /takes part in share www already/);
+  });
+});
 
 test('what a crash left of init is taken over as it was: the documents are not made anew', async () => {
   await withPlace(async (place) => {
