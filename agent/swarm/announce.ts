@@ -21,15 +21,15 @@ export type Situation = {
 export type Announce = {
   joined(peer: PeerId): void;
   left(peer: PeerId): void;
-  /** A head became the highest: it is pushed to those that do not show it soon. `gossiped`: gossip is bringing it to them. */
-  news(input: { gossiped: boolean }, nowMs: number): void;
+  /** A head became the highest: it is pushed to those that do not show it soon. `gossiped`: gossip is bringing it to them; `small`: with all its content. */
+  news(input: { gossiped: boolean; small: boolean }, nowMs: number): void;
   /** The situation changed: neighbours are told now, or `soon` where they need not hurry. */
   touch(options: { readonly soon: boolean }, nowMs: number): void;
   heard(neighbour: Neighbour, situation: Situation, nowMs: number): void;
   /** A page or block is here; `holders` need not be told, the others are within `delayMs`. */
   stored(input: { digest: Digest; holders: readonly PeerId[]; delayMs: number }, nowMs: number): void;
   /** All pages below this root are here. */
-  hasPagesOf(root: Digest): void;
+  hasPagesOf(root: Digest, nowMs: number): void;
   /** Everything is here: from now on the status tells. */
   complete(): void;
   flush(situation: Situation, nowMs: number): readonly Effect[];
@@ -52,9 +52,10 @@ type Stored = { readonly digest: Digest; readonly holders: readonly PeerId[] };
 /** So many stored digests are told at once, fewer after a wait that the caller chooses. */
 const haveBatch = 1024;
 /** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
-const gossipedPush = { afterMs: 200, spreadMs: 300 };
-/** A new head and that it is applied are told in one status, this long after the first, ms: while a small change is on its way to everyone, nobody's time goes into telling where it is. */
-const statusDelayMs = 50;
+const gossipedPush = { afterMs: 100, spreadMs: 300 };
+const smallPush = { afterMs: 200, spreadMs: 300 };
+/** What is said of a head that brought all its content waits this long, ms: that it is applied goes with it, and while a small change is on its way nobody's time goes into telling where it is. */
+const smallDelayMs = 50;
 const unheardPush = { afterMs: 0, spreadMs: 20 };
 
 export function createAnnounce(options: { neighbours: Neighbours; random: () => number }): Announce {
@@ -66,6 +67,9 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   let logStart = 0;
   let haveAtMs = Number.POSITIVE_INFINITY;
   let pagesOf: Digest | null = null;
+  let pagesAtMs = Number.POSITIVE_INFINITY;
+  /** The newest head brought all its content. */
+  let isSmall = false;
   let newsMs = Number.NEGATIVE_INFINITY;
   let pace = gossipedPush;
   let isTouched = true;
@@ -73,10 +77,11 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   let unflushed = 0;
   let nextMs = Number.POSITIVE_INFINITY;
 
+  const delayMs = () => (isSmall ? smallDelayMs : 0);
   const pushMs = (nowMs: number) => nowMs + pace.afterMs + random() * pace.spreadMs;
 
   function touch({ soon }: { readonly soon: boolean }, nowMs: number): void {
-    statusAtMs = Math.min(statusAtMs, soon ? nowMs + statusDelayMs : nowMs);
+    statusAtMs = Math.min(statusAtMs, soon ? nowMs + delayMs() : nowMs);
     isTouched = true;
   }
 
@@ -97,8 +102,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   function haves(
     told: Told,
     neighbour: Neighbour,
-    target: SignedHead | null,
-    isDue: boolean,
+    { target, isDue, nowMs }: { target: SignedHead | null; isDue: boolean; nowMs: number },
   ): readonly Effect[] {
     const effects: Effect[] = [];
     const { peer } = neighbour;
@@ -110,7 +114,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
       told.told = logStart + log.length;
       return [];
     }
-    if (pagesOf !== null && told.pagesOf !== pagesOf) {
+    if (pagesOf !== null && told.pagesOf !== pagesOf && nowMs >= pagesAtMs) {
       told.pagesOf = pagesOf;
       effects.push({ kind: 'send', peer, message: { kind: 'have', digests: [pagesOf] } });
     }
@@ -153,9 +157,11 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
     left(peer) {
       table.delete(peer);
     },
-    news({ gossiped }, nowMs) {
+    news({ gossiped, small }, nowMs) {
       newsMs = nowMs;
-      pace = gossiped ? gossipedPush : unheardPush;
+      isSmall = small;
+      const whole = small ? smallPush : gossipedPush;
+      pace = gossiped ? whole : unheardPush;
       for (const told of table.values()) told.pushAtMs = pushMs(nowMs);
       touch({ soon: gossiped }, nowMs);
     },
@@ -168,22 +174,24 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
       else told.pushAtMs = Math.min(told.pushAtMs, pushMs(nowMs));
       nextMs = Math.min(nextMs, told.pushAtMs);
     },
-    stored({ digest, holders, delayMs }, nowMs) {
+    stored({ digest, holders, delayMs: waitMs }, nowMs) {
       log.push({ digest, holders });
       if (log.length > havesMax) {
         log = log.slice(log.length >> 1);
         logStart += havesMax + 1 - log.length;
       }
-      haveAtMs = Math.min(haveAtMs, nowMs + delayMs);
+      haveAtMs = Math.min(haveAtMs, nowMs + Math.max(waitMs, delayMs()));
       nextMs = Math.min(nextMs, haveAtMs);
       unflushed += 1;
     },
-    hasPagesOf(root) {
+    hasPagesOf(root, nowMs) {
       if (pagesOf === root) return;
       pagesOf = root;
+      pagesAtMs = nowMs + delayMs();
       isTouched = true;
     },
     complete() {
+      pagesAtMs = Number.POSITIVE_INFINITY;
       logStart += log.length;
       log = [];
       haveAtMs = Number.POSITIVE_INFINITY;
@@ -192,13 +200,14 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
     flush(situation, nowMs) {
       if (!isTouched && unflushed < haveBatch && nowMs < nextMs) return [];
       const isDue = unflushed >= haveBatch || nowMs >= haveAtMs;
+      const target = situation.message?.head ?? null;
       const effects: Effect[] = [];
       nextMs = Number.POSITIVE_INFINITY;
       for (const neighbour of neighbours.all()) {
         const told = table.get(neighbour.peer);
         if (told === undefined) continue;
         effects.push(...status(told, neighbour.peer, situation, nowMs));
-        effects.push(...haves(told, neighbour, situation.message?.head ?? null, isDue));
+        effects.push(...haves(told, neighbour, { target, isDue, nowMs }));
         effects.push(...push(told, neighbour, situation, nowMs));
         nextMs = Math.min(nextMs, told.statusMs + heartbeatMs, told.pushAtMs);
       }
@@ -208,6 +217,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         haveAtMs = Number.POSITIVE_INFINITY;
         unflushed = 0;
       }
+      if (nowMs < pagesAtMs) nextMs = Math.min(nextMs, pagesAtMs);
       nextMs = Math.min(nextMs, haveAtMs, statusAtMs);
       return effects;
     },

@@ -214,7 +214,7 @@ export function createReplica(options: ReplicaOptions): Replica {
         reconcile.stop(nowMs);
         return [...verdict.effects, ...tellOthers(message, from)];
       case 'news':
-        announce.news({ gossiped }, nowMs);
+        announce.news({ gossiped, small: message.operations !== null }, nowMs);
         noteHolders(message);
         isStoring = true;
         return [store(message)];
@@ -260,8 +260,8 @@ export function createReplica(options: ReplicaOptions): Replica {
       const bytes = newBytes ?? newBlocks.length * wholeFileBytesMax;
       reveal.published({ version, before, blocks: newBlocks, bytes });
       reconcile.adopt({ version, root }, nowMs);
-      announce.hasPagesOf(root);
-      announce.news({ gossiped: true }, nowMs);
+      announce.hasPagesOf(root, nowMs);
+      announce.news({ gossiped: true, small: message.operations !== null }, nowMs);
     }
     const direct =
       verdict.kind === 'refreshed' ? tellOthers({ ...message, operations: null }, options.self) : [];
@@ -318,7 +318,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       effects.push(...begin(nowMs));
       effects.push(...reconcile.advance(nowMs));
       const root = reconcile.target()?.head.root;
-      if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root);
+      if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root, nowMs);
       effects.push(...schedule.fill(nowMs));
       effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs(), isIdle: serve.isIdle() }, nowMs));
       if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {

@@ -53,7 +53,8 @@ test('stores a head before anything else, walks, fetches, applies, and tells', (
     after.some((effect) => isHeartbeat(effect)),
     'what follows at once is told with it',
   );
-  assert.ok(bench.wait(50).some((effect) => isHeartbeat(effect)));
+  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 50);
+  assert.ok(later.some((effect) => isHeartbeat(effect)));
   assert.equal(bench.replica.applied(), v(2));
   assert.equal(bench.replica.progress().phase, 'idle');
 });
@@ -64,7 +65,17 @@ test('a small edit rides inside the head and is applied without a request', () =
   check(bench, [gossiped(second.message)], ['storeHead 1.2 inline']);
   for (const digest of second.newPages) bench.pages.add(digest);
   for (const digest of second.newBlocks) bench.blocks.add(digest);
+  bench.step(joined(ana));
+  bench.step(status(ana, v(1)));
   check(bench, [stored(second.message, true)], ['apply 1.2 changes 1']);
+  const after = bench.replica.step(applied(second.message), bench.nowMs());
+  assert.not.ok(
+    after.some((effect) => isHeartbeat(effect)),
+    'the mesh is busy with the change itself',
+  );
+  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 50);
+  assert.equal(later.filter((effect) => effect.kind === 'send').length, 1, 'one word says all of it');
+  assert.ok(later.some(isHeartbeat));
 });
 
 test('operations on another base than ours do not count: the walk does', () => {
