@@ -70,6 +70,10 @@ export const addressBytesMax = 340;
 export const rosterAddressesBytesMax = 384;
 /** Revocations a roster holds: what fits beside a thousand members. */
 export const revocationsMax = 2000;
+/** How long a member counts after its certificate was made or a roster that names it was signed, ms: so long can a removal be kept from somebody. */
+export const certificateLifeMs = 90 * 24 * 3600 * 1000;
+/** The writer signs the roster again, and with it every certificate, when so much of its life is left, ms: a writer may be gone for a month. */
+export const certificateRenewMs = certificateLifeMs / 3;
 /** Largest body of a certificate or of an invitation's terms, bytes: their fields at their longest, and some room. */
 export const certificateBytesMax = 256;
 /** Largest roster, bytes: it and its frame stay below controlFrameBytesMax. */

@@ -51,13 +51,36 @@ export function admit(
   return changed(roster, nowMs, { members: insert(roster.members, next, keyOfMember) });
 }
 
-/** Puts a member out for good: this key never comes back. */
-export function revoke(roster: Roster, member: PublicKey, nowMs: number): RosterOutcome {
+/**
+ * Puts a member out for good: this key never comes back.
+ * @param writer who may write at present; that one stays.
+ */
+export function revoke(
+  roster: Roster,
+  member: PublicKey,
+  nowMs: number,
+  writer: PublicKey = roster.writer,
+): RosterOutcome {
+  const known = memberOf(roster, member);
+  if (known === undefined && !isRevoked(roster, member)) {
+    return refused('not-a-member', `${member} is no member of this share`);
+  }
+  const invite = known?.certificate.invitation?.terms.invite ?? null;
+  return exclude(roster, { member, timeMs: nowMs, invite }, nowMs, writer);
+}
+
+/** Enters a revocation, also of one whom the roster does not name: a certificate of that one may be shown yet. */
+export function exclude(
+  roster: Roster,
+  revocation: Revocation,
+  nowMs: number,
+  writer: PublicKey = roster.writer,
+): RosterOutcome {
+  const { member, timeMs, invite } = revocation;
   if (isRevoked(roster, member)) return { kind: 'unchanged' };
   const known = memberOf(roster, member);
-  if (known === undefined) return refused('not-a-member', `${member} is no member of this share`);
-  const { name } = known.certificate.certificate;
-  if (member === roster.writer) {
+  if (member === writer) {
+    const name = known?.certificate.certificate.name ?? member;
     return refused('conflict', `${name} is the writer: promote another agent first, then remove it`);
   }
   const kept = guarding(roster.revoked, nowMs);
@@ -67,14 +90,9 @@ export function revoke(roster: Roster, member: PublicKey, nowMs: number): Roster
       `${revocationsMax} members were removed within a year: start a new share`,
     );
   }
-  const revocation: Revocation = {
-    member,
-    timeMs: nowMs,
-    invite: known.certificate.invitation?.terms.invite ?? null,
-  };
   return changed(roster, nowMs, {
     members: roster.members.filter((other) => other !== known),
-    revoked: insert(kept, revocation, keyOfRevocation),
+    revoked: insert(kept, { member, timeMs, invite }, keyOfRevocation),
   });
 }
 

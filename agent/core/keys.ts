@@ -36,6 +36,7 @@ export type Domain =
   | 'p2psync head v1\0'
   | 'p2psync grant v1\0'
   | 'p2psync roster v1\0'
+  | 'p2psync removal v1\0'
   | 'p2psync certificate v1\0'
   | 'p2psync invitation v1\0'
   | 'p2psync statement v1\0'

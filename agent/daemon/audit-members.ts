@@ -17,8 +17,8 @@ export function auditMembership(
   ports: { readonly share: string; readonly record: (event: AuditEvent) => Promise<void> },
 ): AuditedMembership {
   const { share, record } = ports;
-  const namesNow = (): Map<PublicKey, string> =>
-    new Map(membership.rows().map(({ key, name }) => [key, name]));
+  const membersNow = () => membership.rows().filter(({ revoked }) => !revoked);
+  const namesNow = (): Map<PublicKey, string> => new Map(membersNow().map(({ key, name }) => [key, name]));
 
   // Changes while running.
   let known = namesNow();
@@ -28,7 +28,7 @@ export function auditMembership(
     const before = known;
     const events: AuditEvent[] = [];
     known = namesNow();
-    for (const { key, peer, name, role } of membership.rows()) {
+    for (const { key, peer, name, role } of membersNow()) {
       if (before.has(key)) continue;
       const invitation = membership.certificateOf(key)?.invitation?.terms.invite ?? null;
       events.push({ event: 'joined', share, peer, name, role, invitation });
@@ -57,10 +57,11 @@ export function auditMembership(
     look,
     membership: {
       ...membership,
-      admit: (certificate, addresses) =>
-        noted(membership.admit(certificate, addresses), ({ kind }) => kind === 'member'),
+      admit: (certificate, addresses, options) =>
+        noted(membership.admit(certificate, addresses, options), ({ kind }) => kind === 'member'),
       takeGrant: (body, signature) => noted(membership.takeGrant(body, signature), Boolean),
       takeRoster: (body, signature) => noted(membership.takeRoster(body, signature), Boolean),
+      takeRemoval: (body, signature) => noted(membership.takeRemoval(body, signature), Boolean),
     },
   };
 }

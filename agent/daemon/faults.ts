@@ -4,7 +4,16 @@ import { comparePaths, type DirectoryPath, isBelow, parentOf, type SharePath } f
 import type { ShareFault } from '../http/api.ts';
 
 export type Fault = { readonly code: string; readonly message: string };
-export type Cause = 'directory' | 'store' | 'stage' | 'apply' | 'held' | 'refused' | 'grants';
+export type Cause =
+  | 'directory'
+  | 'store'
+  | 'stage'
+  | 'apply'
+  | 'held'
+  | 'refused'
+  | 'removed'
+  | 'expired'
+  | 'grants';
 
 export type Faults = {
   /** Of one path; null: it is gone. Of more than can be shown, those that came first are kept. */

@@ -10,6 +10,7 @@ import type { SignedStatement } from '../core/statement.ts';
 import type { Connected, Host } from '../net/host.ts';
 import type { Message } from '../swarm/messages.ts';
 import type { ControlFrame, Hello, RefusalCode, ShareHello } from '../wire/frames.ts';
+import { documentsFor, removalFor, unlistedRemovals } from './documents.ts';
 import type { Log } from './log.ts';
 import type { Membership } from './membership.ts';
 
@@ -64,14 +65,20 @@ export type JudgePorts = {
   readonly onAddresses: (peer: PeerId, addresses: readonly string[]) => void;
 };
 
+type DocumentKind = 'grant' | 'roster' | 'removal';
+
 export type Judge = {
   /** `last`: no documents are to come that could make an unknown certificate known. */
   judge(peer: PeerId, session: Session, options: { readonly last: boolean }): Promise<void>;
   takeDocument(
     peer: PeerId,
     session: Session,
-    frame: Extract<ControlFrame, { kind: 'grant' | 'roster' }>,
+    frame: Extract<ControlFrame, { kind: DocumentKind }>,
   ): Promise<void>;
+  /** A removal that was signed here: takes it, and tells everyone. @returns whether it was news. */
+  remove(share: ShareId, removal: SignedBytes): Promise<boolean>;
+  /** Renews certificates where this agent writes, and closes the connections of those whose have expired. */
+  keepCurrent(): Promise<void>;
   introduced(
     peer: PeerId,
     session: Session,
@@ -93,14 +100,19 @@ export function createJudge(ports: JudgePorts): Judge {
   async function judge(peer: PeerId, session: Session, { last }: { readonly last: boolean }): Promise<void> {
     const { hello } = session;
     if (hello === null) return;
-    let common = false;
+    let common = 0;
+    let removed = 0;
     for (const side of ports.shares()) {
       const theirs = hello.shares.find((one) => one.share === side.id);
       if (theirs === undefined) continue;
-      common = true;
-      if (!session.joined.has(side.id)) await judgeShare(peer, session, side, theirs, hello, last);
+      common += 1;
+      // Where this agent was put out it takes nobody in; the others tell it so.
+      if (!session.joined.has(side.id) && !side.membership.isOut())
+        await judgeShare(peer, session, side, theirs, hello, last);
+      if (side.membership.isRevoked(publicKeyOfPeer(peer))) removed += 1;
     }
-    if (!common) {
+    if (common > 0 && common === removed) return hangUp(peer, 'it was removed');
+    if (common === 0) {
       for (const { share } of hello.shares) {
         send(peer, {
           kind: 'refused',
@@ -128,7 +140,9 @@ export function createJudge(ports: JudgePorts): Judge {
     const outcome = await membership.admit(theirs.certificate, hello.addresses);
     if (sessions.get(peer) !== session) return;
     if (outcome.kind === 'refused') {
-      const early = membership.roster() === null && outcome.code === 'expired' && !last;
+      const known = membership.roster()?.roster.version;
+      const isBehind = known === undefined || known < theirs.rosterVersion;
+      const early = isBehind && outcome.code === 'expired' && !last;
       if (!early) refuse(peer, side, outcome);
       return;
     }
@@ -151,24 +165,18 @@ export function createJudge(ports: JudgePorts): Judge {
     ports.onRefused?.({ peer, share: side.id, name, code: why, reason });
     log.warn({ peer, share: side.id, ...refusal }, 'refused');
     const code: RefusalCode = isRefusalCode(refusal.code) ? refusal.code : 'not-a-member';
+    tellRemoval(peer, side);
     send(peer, { kind: 'refused', share: side.id, code, text: refusal.reason });
   }
 
+  function tellRemoval(peer: PeerId, side: ShareSide): void {
+    const frame = removalFor(side, publicKeyOfPeer(peer));
+    if (frame !== null) send(peer, frame);
+  }
+
   function sendDocuments(peer: PeerId, side: ShareSide, theirs: ShareHello): void {
-    const { membership } = side;
-    const grant = membership.grant();
-    const roster = membership.roster();
-    if (grant !== null && grant.grant.epoch > theirs.grantEpoch) {
-      send(peer, { kind: 'grant', share: side.id, document: grant });
-    }
-    if (roster !== null && roster.roster.version > theirs.rosterVersion) {
-      send(peer, { kind: 'roster', share: side.id, document: roster });
-    }
-    const shares = [
-      { share: side.id, rosterVersion: roster?.roster.version ?? 0, grantEpoch: grant?.grant.epoch ?? 0 },
-    ];
-    send(peer, { kind: 'welcome', shares });
-    for (const certificate of membership.waiting()) {
+    for (const frame of documentsFor(side, theirs)) send(peer, frame);
+    for (const certificate of side.membership.waiting()) {
       const newcomer = peerIdOf(certificate.certificate.member);
       if (newcomer === peer) continue;
       const addresses = sessions.get(newcomer)?.hello?.addresses ?? [];
@@ -196,28 +204,52 @@ export function createJudge(ports: JudgePorts): Judge {
     peer: PeerId,
     session: Session,
     share: ShareId,
-    kind: 'grant' | 'roster',
+    kind: DocumentKind,
     document: SignedBytes,
   ): Promise<void> {
     const side = shareOf(share);
     if (side === undefined) return;
     const { membership } = side;
     const known = membership.dispute()?.message;
-    const news =
-      kind === 'grant'
-        ? await membership.takeGrant(document.body, document.signature)
-        : await membership.takeRoster(document.body, document.signature);
+    const news = await take(side, kind, document, peer);
     const dispute = membership.dispute()?.message;
     if (dispute !== undefined && dispute !== known) {
       log.warn({ peer, share }, dispute);
       side.documentsChanged();
     }
     if (!news) return judge(peer, session, { last: kind === 'roster' });
-    broadcast(share, { kind, share, document }, peer);
-    side.documentsChanged();
-    expelRevoked();
     for (const [other, theirs] of sessions)
       await judge(other, theirs, { last: kind === 'roster' && other === peer });
+  }
+
+  /** What is news is passed on, to one who is put out by it as well, before it acts. @returns whether it was. */
+  async function take(
+    side: ShareSide,
+    kind: DocumentKind,
+    document: SignedBytes,
+    from?: PeerId,
+  ): Promise<boolean> {
+    const { id: share, membership } = side;
+    const { body, signature } = document;
+    const rosterBefore = membership.roster();
+    const news =
+      kind === 'grant'
+        ? await membership.takeGrant(body, signature)
+        : kind === 'roster'
+          ? await membership.takeRoster(body, signature)
+          : await membership.takeRemoval(body, signature);
+    if (!news) return false;
+    broadcast(share, { kind, share, document }, from);
+    const roster = membership.roster();
+    // The writer has entered a removal.
+    if (kind === 'removal' && roster !== null && roster !== rosterBefore)
+      broadcast(share, { kind: 'roster', share, document: roster });
+    if (kind === 'roster')
+      for (const removal of unlistedRemovals(membership))
+        broadcast(share, { kind: 'removal', share, document: removal });
+    side.documentsChanged();
+    expelRevoked();
+    return true;
   }
 
   async function introduced(
@@ -250,10 +282,11 @@ export function createJudge(ports: JudgePorts): Judge {
       let isOut = false;
       for (const side of ports.shares()) {
         const { membership } = side;
-        if (membership.isMember(key) && !membership.isRevoked(key)) continue;
+        if (membership.isMember(key) && !membership.isRevoked(key) && !membership.isOut()) continue;
         isOut ||= membership.isRevoked(key);
         if (!session.joined.delete(side.id)) continue;
         isOut = true;
+        tellRemoval(peer, side);
         side.left(peer);
       }
       if (isOut && session.hello !== null && session.joined.size === 0) ports.host().expel(peer);
@@ -266,6 +299,19 @@ export function createJudge(ports: JudgePorts): Judge {
       takeDocument(peer, session, share, kind, document),
     introduced: (peer, session, { share, certificate, addresses }) =>
       introduced(peer, session, share, certificate, addresses),
+    async remove(share, removal) {
+      const side = shareOf(share);
+      return side !== undefined && (await take(side, 'removal', removal));
+    },
+    async keepCurrent() {
+      for (const side of ports.shares()) {
+        if (!(await side.membership.renew())) continue;
+        const document = side.membership.roster();
+        if (document !== null) broadcast(side.id, { kind: 'roster', share: side.id, document });
+        side.documentsChanged();
+      }
+      expelRevoked();
+    },
     expelRevoked,
   };
 }

@@ -5,24 +5,18 @@
  */
 import { type Bytes, equalBytes } from '../base/bytes.ts';
 import { type ErrorCode, P2psyncError } from '../base/errors.ts';
-import { documentBytesMax, introductionGraceMs, membersMax } from '../base/limits.ts';
-import { admit, type Refusal } from '../core/admission.ts';
 import {
-  decodeCertificate,
-  encodeCertificate,
-  type SignedCertificate,
-  verifyCertificate,
-} from '../core/certificate.ts';
-import { createReader, createWriter } from '../core/codec.ts';
+  certificateLifeMs,
+  certificateRenewMs,
+  clockSkewMs,
+  introductionGraceMs,
+  revocationsMax,
+} from '../base/limits.ts';
+import { admit, exclude, type Refusal, revoke } from '../core/admission.ts';
+import { type SignedCertificate, verifyCertificate } from '../core/certificate.ts';
 import { openGrant, type SignedGrant } from '../core/grant.ts';
-import {
-  type KeyPair,
-  type PeerId,
-  type PublicKey,
-  peerIdOf,
-  type Role,
-  type ShareId,
-} from '../core/keys.ts';
+import type { KeyPair, PublicKey, Role, ShareId } from '../core/keys.ts';
+import { openRemoval, type Removal, type SignedRemoval } from '../core/removal.ts';
 import {
   checkRoster,
   compareRosters,
@@ -37,30 +31,18 @@ import {
   signRoster,
 } from '../core/roster.ts';
 import type { ShareStore } from '../store/share-store.ts';
-import { packSigned, readGrant, stateKeys, unpackSigned, writeGrant } from './state.ts';
+import { type InvitationRow, invitationRows, type MemberRow, memberRows } from './membership-rows.ts';
+import {
+  readAdmissions,
+  readRemovals,
+  readRoster,
+  writeAdmissions,
+  writeRemovals,
+  writeRoster,
+} from './membership-state.ts';
+import { readGrant, writeGrant } from './state.ts';
 
 export type Admitted = { readonly kind: 'member'; readonly news: boolean } | Refusal;
-
-export type MemberRow = {
-  readonly key: PublicKey;
-  readonly peer: PeerId;
-  readonly name: string;
-  readonly role: Role;
-  /** null where no roster names it yet. */
-  readonly admittedMs: number | null;
-  readonly addresses: readonly string[];
-  readonly revoked: boolean;
-};
-
-export type InvitationRow = {
-  /** Public half of the invitation's key pair. */
-  readonly id: string;
-  readonly role: Role;
-  /** ISO 8601. */
-  readonly expires: string;
-  readonly uses: number;
-  readonly used: number;
-};
 
 export type Membership = {
   readonly certificate: SignedCertificate;
@@ -68,10 +50,13 @@ export type Membership = {
   /** That another grant of this epoch was heard of, too; the first one holds until there is a higher epoch. */
   dispute(): { readonly code: ErrorCode; readonly message: string } | null;
   roster(): SignedRoster | null;
+  /** And its certificate has not expired. */
   isMember(key: PublicKey): boolean;
   isRevoked(key: PublicKey): boolean;
   roleOf(key: PublicKey): Role | undefined;
   certificateOf(key: PublicKey): SignedCertificate | undefined;
+  /** That this agent was removed from the share. */
+  isOut(): boolean;
   /** Members and revoked ones, this agent too. */
   rows(): readonly MemberRow[];
   /** How many there are, this agent too. */
@@ -93,6 +78,17 @@ export type Membership = {
   takeGrant(body: Bytes, signature: Bytes): Promise<boolean>;
   /** @returns whether it was news. @throws {P2psyncError} bad-grant, bad-signature, malformed. */
   takeRoster(body: Bytes, signature: Bytes): Promise<boolean>;
+  /** Every removal that was heard of, whatever the roster says. */
+  removals(): readonly SignedRemoval[];
+  /**
+   * Puts one out at once; the writer takes it into the roster, too.
+   * @returns whether it was news. @throws {P2psyncError} not-a-member (another share's), bad-signature, malformed.
+   */
+  takeRemoval(body: Bytes, signature: Bytes): Promise<boolean>;
+  /** What the authority would sign to remove this one. @throws {P2psyncError} not-a-member, conflict, limit-exceeded. */
+  draftRemoval(key: PublicKey): Removal;
+  /** On the writer, when it is time: signs the roster again, so that nobody's certificate expires. @returns whether it has. */
+  renew(): Promise<boolean>;
 };
 
 export type MembershipOptions = {
@@ -111,13 +107,14 @@ export function openMembership(options: MembershipOptions): Membership {
   let rival: SignedGrant | null = null;
   let roster = readRoster(store);
   let waiting = new Map(readAdmissions(store).map((one) => [one.certificate.member, one]));
+  const removals = new Map(readRemovals(store, authority).map((one) => [one.removal.member, one]));
   let effective = combine();
 
   /** The roster with those who wait for it: what uses and names are judged by. */
   function combine(): Roster {
     // Nobody is known to write: the authority is no member.
     const origin = { share, epoch: 0, writer: authority, timeMs: 0 };
-    let all = roster?.roster ?? emptyRoster(origin);
+    let all = withoutRemoved(roster?.roster ?? emptyRoster(origin));
     for (const certificate of [options.certificate, ...waiting.values()]) {
       const outcome = admit(all, certificate, Date.now(), []);
       if (outcome.kind === 'changed') all = outcome.roster;
@@ -125,8 +122,37 @@ export function openMembership(options: MembershipOptions): Membership {
     return all;
   }
 
-  const writes = (): boolean => grant?.grant.writer === self.publicKey;
-  const writer = (): PublicKey | undefined => grant?.grant.writer ?? roster?.roster.writer;
+  function withoutRemoved(from: Roster): Roster {
+    let all = from;
+    for (const { removal } of removals.values()) {
+      const outcome = exclude(all, removal, Date.now(), writer());
+      if (outcome.kind === 'changed') all = outcome.roster;
+    }
+    return all;
+  }
+
+  function writes(): boolean {
+    return grant?.grant.writer === self.publicKey;
+  }
+
+  function writer(): PublicKey | undefined {
+    return grant?.grant.writer ?? roster?.roster.writer;
+  }
+
+  /**
+   * When its certificate expires: some time after it was made, or after a roster that names it was signed. For the writer
+   * the grant speaks, and on the writer nobody's expires.
+   */
+  function expiryOf(certificate: SignedCertificate): number {
+    const { member, issuedMs } = certificate.certificate;
+    if (writes() || member === writer() || member === self.publicKey) return Number.POSITIVE_INFINITY;
+    const named = roster !== null && isMember(roster.roster, member) ? roster.roster.timeMs : 0;
+    return Math.max(issuedMs, named) + certificateLifeMs;
+  }
+
+  function hasExpired(certificate: SignedCertificate): boolean {
+    return Date.now() > expiryOf(certificate) + clockSkewMs;
+  }
 
   const nameOf = (key: PublicKey): string => memberOf(effective, key)?.certificate.certificate.name ?? key;
 
@@ -146,7 +172,11 @@ export function openMembership(options: MembershipOptions): Membership {
     // Whom the roster leaves no place for, the writer will not take in any more.
     waiting = new Map([...waiting].filter(([key]) => isMember(effective, key)));
     await store.writeDurably({
-      state: new Map([[stateKeys.roster, packSigned(next)], writeAdmissions(waiting.values())]),
+      state: new Map([
+        writeRoster(next),
+        writeAdmissions(waiting.values()),
+        writeRemovals(removals.values()),
+      ]),
     });
   }
 
@@ -155,8 +185,12 @@ export function openMembership(options: MembershipOptions): Membership {
     addresses: readonly string[],
     { introduced } = { introduced: false },
   ): Promise<Admitted> {
-    const { member } = certificate.certificate;
+    const { member, name } = certificate.certificate;
     const known = isMember(effective, member);
+    if (hasExpired(memberOf(effective, member)?.certificate ?? certificate)) {
+      const reason = `the certificate of ${name} has expired here: let this agent, or that one, reach the writer, which renews it`;
+      return { kind: 'refused', code: 'expired', reason };
+    }
     try {
       const graceMs = introduced ? introductionGraceMs : 0;
       verifyCertificate(certificate, { authority, nowMs: known ? null : Date.now(), graceMs });
@@ -189,41 +223,25 @@ export function openMembership(options: MembershipOptions): Membership {
       return { code: 'bad-grant', message };
     },
     roster: () => roster,
-    isMember: (key) => isMember(effective, key),
+    isMember(key) {
+      const member = memberOf(effective, key);
+      return member !== undefined && !hasExpired(member.certificate);
+    },
     isRevoked: (key) => isRevoked(effective, key),
     roleOf: currentRole,
     certificateOf: (key) => memberOf(effective, key)?.certificate,
-    rows() {
-      const named = roster?.roster;
-      const rows = effective.members.map((member): MemberRow => {
-        const { member: key, name, role } = member.certificate.certificate;
-        const inRoster = named === undefined ? undefined : memberOf(named, key);
-        const current = currentRole(key) ?? role;
-        return {
-          key,
-          peer: peerIdOf(key),
-          name,
-          role: current,
-          admittedMs: inRoster?.admittedMs ?? null,
-          addresses: member.addresses,
-          revoked: false,
-        };
-      });
-      return rows;
-    },
+    isOut: () => isRevoked(effective, self.publicKey),
+    rows: () =>
+      memberRows({
+        effective,
+        roster: roster?.roster ?? null,
+        roleOf: currentRole,
+        expiryOf: ({ certificate }) => expiryOf(certificate),
+        removals,
+      }),
     count: () => effective.members.length,
     waiting: () => [...waiting.values()],
-    invitations() {
-      const found = new Map<string, InvitationRow>();
-      for (const { certificate } of effective.members) {
-        const terms = certificate.invitation?.terms;
-        if (terms === undefined) continue;
-        const { invite, role, expiresMs, uses } = terms;
-        const used = (found.get(invite)?.used ?? 0) + 1;
-        found.set(invite, { id: invite, role, expires: new Date(expiresMs).toISOString(), uses, used });
-      }
-      return [...found.values()];
-    },
+    invitations: () => invitationRows(effective),
     admit: admitNewcomer,
     async takeGrant(body, signature) {
       const next = openGrant(body, signature, authority);
@@ -233,6 +251,7 @@ export function openMembership(options: MembershipOptions): Membership {
       }
       grant = next;
       rival = null;
+      effective = combine();
       await store.writeDurably({ state: new Map([writeGrant(next)]) });
       return true;
     },
@@ -246,29 +265,57 @@ export function openMembership(options: MembershipOptions): Membership {
       await storeRoster(next);
       return true;
     },
+    removals: () => [...removals.values()],
+    async takeRemoval(body, signature) {
+      const next = openRemoval(body, signature, authority);
+      const { member } = next.removal;
+      const isNews = !removals.has(member);
+      if (isNews && removals.size >= revocationsMax) forgetOldest(removals);
+      if (isNews) removals.set(member, next);
+      const outcome =
+        writes() && roster !== null
+          ? exclude(roster.roster, next.removal, Date.now(), self.publicKey)
+          : ({ kind: 'unchanged' } as const);
+      if (outcome.kind === 'changed') {
+        await storeRoster(signRoster(outcome.roster, self));
+        return true;
+      }
+      if (!isNews) return false;
+      waiting.delete(member);
+      effective = combine();
+      await store.writeDurably({
+        state: new Map([writeRemovals(removals.values()), writeAdmissions(waiting.values())]),
+      });
+      return true;
+    },
+    draftRemoval(key) {
+      const certified = memberOf(effective, key)?.certificate.certificate;
+      const outcome = revoke(effective, key, Date.now(), writer());
+      if (outcome.kind === 'refused') throw new P2psyncError(outcome.code, outcome.reason, { member: key });
+      const revocation =
+        outcome.kind === 'changed' ? outcome.roster.revoked.find((one) => one.member === key) : undefined;
+      if (certified === undefined || revocation === undefined) {
+        throw new P2psyncError('not-a-member', `${key} was removed before`, { member: key });
+      }
+      return { ...revocation, share, name: certified.name, role: currentRole(key) ?? certified.role };
+    },
+    async renew() {
+      if (!writes() || roster === null) return false;
+      const nowMs = Date.now();
+      const { version, timeMs } = roster.roster;
+      // Removals may be older than this agent's right to write.
+      const next = withoutRemoved(roster.roster);
+      if (next === roster.roster && timeMs + certificateLifeMs - nowMs > certificateRenewMs) return false;
+      await storeRoster(signRoster({ ...next, version: version + 1, timeMs: nowMs }, self));
+      return true;
+    },
   };
 }
 
-function readRoster(store: ShareStore): SignedRoster | null {
-  const packed = unpackSigned(store.state(stateKeys.roster));
-  return packed === null ? null : openRoster(packed.body, packed.signature);
-}
-
-function readAdmissions(store: ShareStore): SignedCertificate[] {
-  const stored = store.state(stateKeys.admissions);
-  if (stored === undefined) return [];
-  const reader = createReader(stored, 'the stored admissions');
-  const count = reader.varint();
-  const found: SignedCertificate[] = [];
-  while (found.length < Math.min(count, membersMax))
-    found.push(decodeCertificate(reader.bytes(documentBytesMax)));
-  return found;
-}
-
-function writeAdmissions(certificates: Iterable<SignedCertificate>): readonly [string, Bytes] {
-  const all = [...certificates];
-  const writer = createWriter();
-  writer.varint(all.length);
-  for (const certificate of all) writer.bytes(encodeCertificate(certificate));
-  return [stateKeys.admissions, writer.finish()];
+/** The roster has it, or nobody has been asking for it for longest. */
+function forgetOldest(removals: Map<PublicKey, SignedRemoval>): void {
+  for (const oldest of removals.keys()) {
+    removals.delete(oldest);
+    return;
+  }
 }

@@ -13,7 +13,7 @@ import type {
   VersionReport,
 } from '../http/api.ts';
 import type { Host, Traffic } from '../net/host.ts';
-import type { MemberRow } from './membership.ts';
+import type { MemberRow } from './membership-rows.ts';
 import type { Rates } from './rates.ts';
 import type { PeerInfo, Sessions } from './session.ts';
 import type { Share } from './share-types.ts';

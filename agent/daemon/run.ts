@@ -155,11 +155,9 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         const key = publicKeyOfPeer(peer);
         const memberships = [...shares.values()].map((share) => share.membership);
         const isMember = memberships.some((membership) => membership.isMember(key));
-        // One who was removed from one share may belong to another.
-        if (!isMember && memberships.some((membership) => membership.isRevoked(key))) {
-          records.refused({ peer, code: 'revoked', reason: 'it was removed from every share that is here' });
+        // One who was removed may come as a stranger, to be told so; nobody goes to see it.
+        if (direction === 'outbound' && !isMember && memberships.some((one) => one.isRevoked(key)))
           return false;
-        }
         return direction === 'outbound' || !isMember || late.dialer?.accepts(peer) !== false;
       },
       connected: (connected) =>
@@ -283,8 +281,8 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
   function nameMembers(): void {
     const members = new Map<PeerId, readonly string[]>();
     for (const share of shares.values()) {
-      for (const { peer, addresses, key } of share.membership.rows()) {
-        if (peer === host.peer || share.membership.isRevoked(key)) continue;
+      for (const { peer, addresses, revoked } of share.membership.rows()) {
+        if (peer === host.peer || revoked || share.membership.isOut()) continue;
         members.set(peer, [...new Set([...book.of(peer), ...addresses, ...(members.get(peer) ?? [])])]);
       }
       book.save(share.store);

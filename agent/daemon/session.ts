@@ -8,6 +8,7 @@ import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
 import { neighbourSilentMs, pingMs } from '../base/limits.ts';
+import type { SignedBytes } from '../core/document.ts';
 import { type PeerId, type ShareId } from '../core/keys.ts';
 import type { Connected, Host } from '../net/host.ts';
 import type { Message } from '../swarm/messages.ts';
@@ -34,6 +35,8 @@ export type Sessions = {
   broadcast(share: ShareId, frame: ControlFrame, except?: PeerId): void;
   /** A share was added while running. */
   greetAll(): void;
+  /** Takes a removal that the authority signed here, and tells everyone. @returns whether it was news. */
+  remove(share: ShareId, removal: SignedBytes): Promise<boolean>;
   /** Closes the connections of those who are members of nothing any more. */
   expelRevoked(): void;
   info(peer: PeerId): PeerInfo | undefined;
@@ -73,8 +76,18 @@ export function createSessions(options: SessionOptions): Sessions {
   const shareOf = (id: ShareId): ShareSide | undefined =>
     [...options.shares()].find((share) => share.id === id);
 
+  function during(work: Promise<void>): void {
+    const mine = work.finally(() => underWay.delete(mine));
+    underWay.add(mine);
+  }
+
   function beat(): void {
     const now = nowMs();
+    during(
+      judge
+        .keepCurrent()
+        .catch((error: unknown) => log.error({ err: error }, 'certificates could not be renewed')),
+    );
     for (const [peer, session] of sessions) {
       if (now - session.heardMs > neighbourSilentMs) hangUp(peer, 'it has been silent for too long');
       else if (now - session.usedMs > options.idleMs())
@@ -129,6 +142,7 @@ export function createSessions(options: SessionOptions): Sessions {
         return shareOf(frame.share)?.refused(peer, frame.code, frame.text);
       case 'grant':
       case 'roster':
+      case 'removal':
         return judge.takeDocument(peer, session, frame);
       case 'introduce':
         return judge.introduced(peer, session, frame);
@@ -210,8 +224,7 @@ export function createSessions(options: SessionOptions): Sessions {
           }
           log.error({ peer, err: error }, 'a control frame could not be handled');
         });
-      const mine = session.order.finally(() => underWay.delete(mine));
-      underWay.add(mine);
+      during(session.order);
     },
     send: (peer, share, message) => send(peer, { kind: 'share', share, message }),
     sendFrame: send,
@@ -219,6 +232,7 @@ export function createSessions(options: SessionOptions): Sessions {
     greetAll() {
       for (const peer of sessions.keys()) greet(peer);
     },
+    remove: (share, removal) => judge.remove(share, removal),
     expelRevoked: () => judge.expelRevoked(),
     info(peer) {
       const session = sessions.get(peer);

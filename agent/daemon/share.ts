@@ -3,13 +3,7 @@
  * order in which they start, the queue of the machine's events and the share's state.
  */
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import {
-  headRefreshMs,
-  headStaleMs,
-  pollUnwatchedMs,
-  repairLookMs,
-  repairStalledMs,
-} from '../base/limits.ts';
+import { headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import type { SignedHead } from '../core/head.ts';
 import { type PeerId, publicKeyOfPeer } from '../core/keys.ts';
@@ -28,6 +22,8 @@ import { createRefusals } from './refusals.ts';
 import { type Running, startShare } from './share-start.ts';
 import type { Share, ShareOptions } from './share-types.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
+import { untilIdle } from './stall.ts';
+import { tellStanding } from './standing.ts';
 import { type Applied, readApplied, readHead, readWorking, stateKeys } from './state.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
 import { distrust } from './trust.ts';
@@ -71,6 +67,7 @@ export function openShare(options: ShareOptions): Share {
     say: (statement) => host.publish(peersTopic(record.id), encodeStatementMessage(statement)),
   });
 
+  const isPaused = (): boolean => paused || membership.isOut();
   const writes = (): boolean => membership.grant()?.grant.writer === keyPair.publicKey;
   const head = (): SignedHead | null => running?.replica.head() ?? readHead(store);
 
@@ -87,7 +84,7 @@ export function openShare(options: ShareOptions): Share {
 
   function state(): ShareState {
     if (faults.isBroken()) return 'error';
-    if (paused) return 'paused';
+    if (isPaused()) return 'paused';
     if (running === null) return 'starting';
     if (!scanned) return 'scanning';
     const current = head();
@@ -148,11 +145,12 @@ export function openShare(options: ShareOptions): Share {
   async function start(): Promise<void> {
     const started = await startShare({
       ...options,
-      config: () => config,
+      // One who was removed keeps what it has: nobody would bring back what is put right.
+      config: () => (membership.isOut() ? { ...config, localChanges: 'alert' } : config),
       signal: closing.signal,
       gate,
       faults,
-      paused: () => paused,
+      paused: isPaused,
       applied: () => applied,
       asked: () => asked,
       feed,
@@ -162,7 +160,7 @@ export function openShare(options: ShareOptions): Share {
     running = started;
     if (closing.signal.aborted) return;
     const isFirst = applied === null;
-    feed({ kind: 'pause', paused });
+    feed({ kind: 'pause', paused: isPaused() });
     // What lies in the directory already is indexed before the first version comes, so that it can be reused.
     if (!isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
     await started.observer.start();
@@ -210,23 +208,13 @@ export function openShare(options: ShareOptions): Share {
     if (peers.take(signed, Date.now())) options.onChange();
   }
 
-  /** Or until nothing has moved for so long that nobody seems to have what is missing. */
-  async function untilIdle(signal: AbortSignal): Promise<void> {
-    let last = '';
-    let leftMs = repairStalledMs;
-    while (!signal.aborted && !isIdle() && leftMs > 0) {
-      const now = JSON.stringify(running?.replica.progress());
-      leftMs = now === last ? leftMs - repairLookMs : repairStalledMs;
-      last = now;
-      await pause(repairLookMs, signal);
-    }
-  }
-
   const refresh = setInterval(() => {
     run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
+    tellStanding(record.name, membership, faults);
     changed();
   }, headRefreshMs);
   refresh.unref();
+  tellStanding(record.name, membership, faults);
   const started = startWhenPossible();
 
   return {
@@ -276,7 +264,8 @@ export function openShare(options: ShareOptions): Share {
     },
     statement: takeStatement,
     documentsChanged() {
-      faults.setShare('grants', membership.dispute());
+      tellStanding(record.name, membership, faults);
+      if (running !== null && membership.isOut()) feed({ kind: 'pause', paused: true });
       run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
       options.onMembers();
       options.onChange();
@@ -285,7 +274,7 @@ export function openShare(options: ShareOptions): Share {
       log.error({ peer, code }, `refused: ${text}`);
       // Strangers say what they like, and one of many may know less than the others.
       const isAuthority = membership.roster() === null || membership.isMember(publicKeyOfPeer(peer));
-      if (!isAuthority) return;
+      if (!isAuthority || membership.isOut()) return;
       const name = membership.certificateOf(publicKeyOfPeer(peer))?.certificate.name ?? peer;
       refusals.refused(peer, { code, message: `${name} does not take this agent as a member: ${text}` });
       faults.setShare('refused', refusals.fault(joined));
@@ -299,7 +288,7 @@ export function openShare(options: ShareOptions): Share {
       paused = value;
       await store.write({ state: new Map([[stateKeys.paused, value ? new Uint8Array([1]) : null]]) });
       running?.writer?.pause(value);
-      if (running !== null) feed({ kind: 'pause', paused: value });
+      if (running !== null) feed({ kind: 'pause', paused: isPaused() });
       if (!value) await running?.writer?.seal();
       changed();
     },
@@ -316,7 +305,10 @@ export function openShare(options: ShareOptions): Share {
       try {
         await distrust(store, paths);
         await running?.observer.rescan();
-        await untilIdle(AbortSignal.any([signal, closing.signal]));
+        await untilIdle(
+          { isIdle, progress: () => running?.replica.progress() },
+          AbortSignal.any([signal, closing.signal]),
+        );
       } finally {
         asked = asked.difference(now);
       }

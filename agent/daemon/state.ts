@@ -3,6 +3,7 @@ import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
 import { documentBytesMax } from '../base/limits.ts';
 import { createReader, createWriter } from '../core/codec.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
+import type { SignedBytes } from '../core/document.ts';
 import { openGrant, type SignedGrant } from '../core/grant.ts';
 import { openHead, type SignedHead } from '../core/head.ts';
 import type { PublicKey } from '../core/keys.ts';
@@ -22,6 +23,8 @@ export const stateKeys = {
   certificate: 'certificate',
   /** Certificates that were accepted and are not in a roster yet. */
   admissions: 'admissions',
+  /** Removals that the authority signed, all that were heard of. */
+  removals: 'removals',
   /** Where members were last heard of: JSON, peer id to addresses. */
   addresses: 'addresses',
   paused: 'paused',
@@ -76,9 +79,9 @@ export function packSigned(signed: { readonly body: Bytes; readonly signature: B
 }
 
 /** @throws {P2psyncError} malformed. */
-export function unpackSigned(
-  bytes: Bytes | undefined,
-): { readonly body: Bytes; readonly signature: Bytes } | null {
+export function unpackSigned(bytes: Bytes): SignedBytes;
+export function unpackSigned(bytes: Bytes | undefined): SignedBytes | null;
+export function unpackSigned(bytes: Bytes | undefined): SignedBytes | null {
   if (bytes === undefined) return null;
   const reader = createReader(bytes, 'a stored document');
   const packed = { body: reader.bytes(documentBytesMax), signature: reader.bytes(documentBytesMax) };

@@ -113,7 +113,10 @@ export type Host = {
    * strangers: gossip ignores it and the block protocol refuses it. Admission is by PeerId and outlives connections.
    */
   admit(peer: PeerId): void;
-  /** Takes admission back and closes every connection of the peer at once. */
+  /**
+   * Takes admission back and closes every connection of the peer: it is heard and served no more from this turn on, and has
+   * `closeMs` to read what was said on the control stream.
+   */
   expel(peer: PeerId): void;
   /**
    * False: not connected, or it has not read for so long that its queue is full (then it is disconnected, with a note).
@@ -302,7 +305,10 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     },
     expel(peer) {
       strangers.expel(peer);
-      for (const connection of visits.of(peer)) connection.abort(new Error('expelled'));
+      const elected = control.linkOf(peer);
+      for (const connection of visits.of(peer))
+        if (connection !== elected) connection.abort(new Error('expelled'));
+      // Nothing of it is heard or served from here on; what it was told last may still get out.
       control.drop(peer, 'expelled');
     },
     send: (peer, frame) => control.send(peer, frame),

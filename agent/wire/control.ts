@@ -52,7 +52,7 @@ export function encodeControl(frame: ControlFrame): Bytes {
 }
 
 /**
- * Signatures of heads and statements are checked; grants, rosters and certificates are for who knows the authority.
+ * Signatures of heads and statements are checked; grants, rosters, removals and certificates are for who knows the authority.
  * @throws {P2psyncError} malformed, limit-exceeded, bad-path, bad-signature.
  */
 export function decodeControl(bytes: Bytes): ControlFrame {
@@ -112,6 +112,7 @@ function toKind(frame: ControlFrame): FrameKind {
       };
     case 'grant':
     case 'roster':
+    case 'removal':
       return {
         case: frame.kind,
         value: { share: keyBytes(frame.share), document: toDocument(frame.document) },
@@ -160,6 +161,7 @@ function fromKind(kind: Frame['kind']): ControlFrame {
     }
     case 'grant':
     case 'roster':
+    case 'removal':
       return {
         kind: kind.case,
         share: shareIdFromBytes(kind.value.share),

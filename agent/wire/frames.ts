@@ -65,8 +65,8 @@ export type ControlFrame =
   /** The sender takes the receiver as a member of these shares. */
   | { readonly kind: 'welcome'; readonly shares: readonly ShareWelcome[] }
   | { readonly kind: 'refused'; readonly share: ShareId; readonly code: RefusalCode; readonly text: string }
-  /** To be opened with `openGrant` and `openRoster`, which check the signatures. */
-  | { readonly kind: 'grant' | 'roster'; readonly share: ShareId; readonly document: SignedBytes }
+  /** To be opened with `openGrant`, `openRoster` and `openRemoval`, which check the signatures. */
+  | { readonly kind: 'grant' | 'roster' | 'removal'; readonly share: ShareId; readonly document: SignedBytes }
   /** A member tells its neighbours of a newcomer whose certificate it verified. The certificate is parsed, not verified. */
   | {
       readonly kind: 'introduce';

@@ -9,7 +9,7 @@ import {
   membersMax,
   revocationsMax,
 } from '../../agent/base/limits.ts';
-import { admit, type RosterOutcome, revoke } from '../../agent/core/admission.ts';
+import { admit, exclude, type RosterOutcome, revoke } from '../../agent/core/admission.ts';
 import { certifyByInvitation } from '../../agent/core/certificate.ts';
 import type { PublicKey } from '../../agent/core/keys.ts';
 import {
@@ -129,6 +129,24 @@ test('a revoked member is out and stays out', () => {
 test('the writer and strangers cannot be removed', () => {
   refusedWith(revoke(first, writer.publicKey, nowMs), 'conflict', /promote another agent first/);
   refusedWith(revoke(first, stranger.publicKey, nowMs), 'not-a-member', /no member/);
+});
+
+test('who is removed before it was ever seen stays out, and its invitation has been used', () => {
+  const once = invitationOf({ uses: 1 });
+  const unseen = { member: stranger.publicKey, timeMs: nowMs, invite: once.signed.terms.invite };
+  const without = changedTo(exclude(first, unseen, nowMs + 5));
+  assert.equal(without.revoked, [unseen]);
+  assert.is(without.version, first.version + 1);
+  assert.is(exclude(without, unseen, nowMs + 6).kind, 'unchanged');
+  refusedWith(admit(without, invited(stranger, 'late', once), nowMs, []), 'revoked', /new identity/);
+  refusedWith(admit(without, invited(replica, 'web2', once), nowMs, []), 'bad-invitation', /used up/);
+});
+
+test('who writes by a newer grant cannot be removed, and who wrote before can', () => {
+  const two = changedTo(admit(first, invited(replica, 'web2'), nowMs, []));
+  refusedWith(revoke(two, replica.publicKey, nowMs, replica.publicKey), 'conflict', /web2 is the writer/);
+  const without = changedTo(revoke(two, writer.publicKey, nowMs, replica.publicKey));
+  assert.ok(isRevoked(without, writer.publicKey));
 });
 
 test('two members may have one name: machines made from one image share it', () => {

@@ -11,6 +11,7 @@ import {
 import { signGrant } from '../../agent/core/grant.ts';
 import { createInvitation, type Invitation } from '../../agent/core/invitation.ts';
 import { generateKeyPair, type KeyPair, type PeerId, peerIdOf, shareIdOf } from '../../agent/core/keys.ts';
+import { signRemoval } from '../../agent/core/removal.ts';
 import { emptyRoster, type Roster, signRoster } from '../../agent/core/roster.ts';
 import type { ShareSide } from '../../agent/daemon/judge.ts';
 import { type Membership, openMembership } from '../../agent/daemon/membership.ts';
@@ -55,6 +56,8 @@ export type Mesh = {
   disconnect(left: Agent, right: Agent): void;
   /** Signs a new roster as the writer, made from its present one, and sends it from there. */
   publishRoster(writer: Agent, change: (roster: Roster) => Roster): Promise<void>;
+  /** Removes `who` with the authority's key, at `by`. */
+  remove(by: Agent, who: Agent): Promise<void>;
   /** Bytes as they are, from one to the other. */
   inject(from: Agent, to: Agent, bytes: Uint8Array): Promise<void>;
   /** Everything that is under way is handled. */
@@ -134,7 +137,7 @@ export async function withMesh(
         underWay += 1;
         queueMicrotask(() => {
           underWay -= 1;
-          if (links.has(linkOf(peer, to))) target.sessions.control(peer, frame);
+          target.sessions.control(peer, frame);
         });
         return true;
       },
@@ -181,7 +184,12 @@ export async function withMesh(
   function cut(left: PeerId, right: PeerId): void {
     if (!links.delete(linkOf(left, right))) return;
     agents.get(left)?.sessions.disconnected(right);
-    agents.get(right)?.sessions.disconnected(left);
+    // What was said before is heard, as by a connection that is closed politely.
+    underWay += 1;
+    setImmediate(() => {
+      underWay -= 1;
+      if (!links.has(linkOf(left, right))) agents.get(right)?.sessions.disconnected(left);
+    });
   }
 
   /** Frames and writes are counted; between the two there are but a few turns of the loop. */
@@ -216,7 +224,11 @@ export async function withMesh(
         one.sessions.connected({ peer: other.peer, direction: 'outbound', address: '127.0.0.1:1' });
       await settle();
     },
-    disconnect: (left, right) => cut(left.peer, right.peer),
+    disconnect(left, right) {
+      if (!links.delete(linkOf(left.peer, right.peer))) return;
+      left.sessions.disconnected(right.peer);
+      right.sessions.disconnected(left.peer);
+    },
     async publishRoster(writer, change) {
       const now = writer.membership.roster()?.roster;
       if (now === undefined) throw new Error('the writer has a roster');
@@ -227,6 +239,11 @@ export async function withMesh(
       await writer.membership.takeRoster(document.body, document.signature);
       writer.sessions.broadcast(share, { kind: 'roster', share, document });
       writer.sessions.expelRevoked();
+      await settle();
+    },
+    async remove(by, who) {
+      const removal = signRemoval(by.membership.draftRemoval(who.keyPair.publicKey), authority);
+      await by.sessions.remove(share, removal);
       await settle();
     },
     async inject(from, to, bytes) {

@@ -2,7 +2,7 @@
 import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { auditRefusalKindsMax, auditRefusalsMs } from '../../agent/base/limits.ts';
+import { auditRefusalKindsMax, auditRefusalsMs, clockSkewMs } from '../../agent/base/limits.ts';
 import { revoke } from '../../agent/core/admission.ts';
 import { signGrant } from '../../agent/core/grant.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
@@ -38,6 +38,17 @@ test('who joins and who is removed is noted once, by whatever way it came', asyn
     });
     await audit.look();
     assert.equal(audit.events.slice(1), [{ event: 'removed', share: 'www', peer: ana.peer, name: 'ana' }]);
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(bo, writer);
+    await audit.look();
+    await mesh.remove(writer, bo);
+    await audit.look();
+    assert.equal(
+      audit.events.slice(2).map(({ event }) => event),
+      ['joined', 'removed'],
+    );
+    await audit.look();
+    assert.is(audit.events.length, 4);
   });
 });
 
@@ -58,6 +69,11 @@ test('a membership answers when what it did is written down', async () => {
     assert.equal(order, ['joined', 'member']);
     await membership.admit(ana.membership.certificate, []);
     assert.equal(order, ['joined', 'member']);
+    // A member's word for one whose invitation has expired since is passed on.
+    const expiresMs = Date.now() - 10 * clockSkewMs;
+    const late = await mesh.add('late', mesh.invite({ issuedMs: expiresMs - 1, expiresMs }));
+    assert.is((await membership.admit(late.membership.certificate, [])).kind, 'refused');
+    assert.is((await membership.admit(late.membership.certificate, [], { introduced: true })).kind, 'member');
   });
 });
 

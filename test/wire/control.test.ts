@@ -85,7 +85,7 @@ const frames: fc.Arbitrary<ControlFrame> = fc.oneof(
     text: fc.string({ unit: 'grapheme', maxLength: 20 }),
   }),
   record({
-    kind: fc.constantFrom('grant' as const, 'roster' as const),
+    kind: fc.constantFrom('grant' as const, 'roster' as const, 'removal' as const),
     share: fc.constant(share),
     document: signedBytes,
   }),
