@@ -73,6 +73,11 @@ export function goneDirectories(changes: readonly DiskChange[]): SharePath[] {
   );
 }
 
+/** What is at the path is not what was: another may be known by another name. */
+export function isOtherName(change: DiskChange): boolean {
+  return change.kind === 'gone' || change.before?.stat.ino !== change.stat.ino;
+}
+
 function isOtherDirectory(change: DiskChange): boolean {
   if (change.kind === 'gone') return change.before.stat.kind === 'directory';
   if (change.stat.kind !== 'directory') return false;

@@ -5,16 +5,10 @@
  */
 
 import { P2psyncError } from '../base/errors.ts';
-import {
-  arrivalWaitMs,
-  auditDelayMs,
-  observeBatchPathsMax,
-  pollUnwatchedMs,
-  rescanIntervalMs,
-  scanRestShare,
-} from '../base/limits.ts';
+import { arrivalWaitMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import {
+  ancestorsOf,
   comparePaths,
   type DirectoryPath,
   joinPath,
@@ -24,12 +18,20 @@ import {
   topDirectory,
 } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
-import type { Scanner, Skipped } from '../disk/scan.ts';
+import type { Scanner, Skipped, StatResult } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
 import type { ShareStore } from '../store/share-store.ts';
-import { compareListing, comparePath, type DiskChange, goneDirectories, newDirectories } from './compare.ts';
+import {
+  compareListing,
+  comparePath,
+  type DiskChange,
+  goneDirectories,
+  isOtherName,
+  newDirectories,
+} from './compare.ts';
 import type { Log } from './log.ts';
+import { createSecondLook } from './second-look.ts';
 
 export type ObserverPorts = {
   readonly scanner: Scanner;
@@ -86,8 +88,8 @@ export function createObserver(ports: ObserverPorts): Observer {
   let loop: Promise<void> | undefined;
   let unwatched: readonly DirectoryPath[] = [];
   const timers: NodeJS.Timeout[] = [];
-  let auditing: NodeJS.Timeout | undefined;
-  let nextAuditMs = 0;
+  const second = createSecondLook();
+  let isFirstScan = true;
 
   function mark(hints: readonly Dirty[]): void {
     for (const { directory, names } of hints) {
@@ -97,6 +99,10 @@ export function createObserver(ports: ObserverPorts): Observer {
       else if (known !== null) for (const name of names) known.add(name);
     }
     wake?.('mark');
+  }
+
+  function touch(paths: readonly SharePath[]): void {
+    mark(paths.map((path) => ({ directory: parentOf(path), names: [nameOf(path)] })));
   }
 
   function requestScan(): void {
@@ -115,7 +121,8 @@ export function createObserver(ports: ObserverPorts): Observer {
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
-        if (scansWanted.length > 0) await scanAll();
+        // First of all: changes that never end do not put it off, and it finds them too.
+        if (scansWanted.length > 0 || second.dueMs() <= nowMs()) await scanAll();
         else if (dirty.size > 0) await lookAtDirty();
         else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
         else await idle();
@@ -131,7 +138,8 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   /** Until something is marked, a path may have settled, or the agent stops. */
   async function idle(atMostMs = Number.POSITIVE_INFINITY, { deaf = false } = {}): Promise<void> {
-    const waitMs = Math.min(atMostMs, deaf ? Number.POSITIVE_INFINITY : settle.wakeMs - nowMs());
+    const wakeMs = Math.min(settle.wakeMs, second.dueMs());
+    const waitMs = Math.min(atMostMs, deaf ? Number.POSITIVE_INFINITY : wakeMs - nowMs());
     const woken = new AbortController();
     wake = (cause) => {
       if (!deaf || cause === 'close') woken.abort();
@@ -143,18 +151,24 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   async function scanAll(): Promise<void> {
     const waiting = scansWanted.splice(0);
-    const startedMs = nowMs();
-    dirty.clear();
-    arrivals.clear();
+    // The first one reads and hashes: how long it takes says nothing of later ones.
+    const counts = !isFirstScan;
+    if (counts) second.began(nowMs());
     try {
+      // What is deaf is listed now anyway.
+      await watcher.audit();
+      dirty.clear();
+      arrivals.clear();
       await scanBelow(topDirectory);
+      isFirstScan = false;
       await ports.onScanned();
       await ports.onQuiet();
-      nextAuditMs = nowMs() + (nowMs() - startedMs) * scanRestShare;
       for (const one of waiting) one.resolve();
     } catch (error) {
       for (const one of waiting) one.reject(error);
       throw error;
+    } finally {
+      if (counts) second.ended(nowMs());
     }
   }
 
@@ -163,14 +177,33 @@ export function createObserver(ports: ObserverPorts): Observer {
     for await (const listings of ports.scanner.tree(from, { signal: closing.signal })) {
       for (const { directory, gone, unreadable, skipped: why } of listings) {
         if (directory !== topDirectory || !(gone || unreadable)) continue;
+        // When it is back it may be another one.
+        watched.clear();
         const reason = why[0]?.message ?? 'the share directory is gone: is its file system mounted?';
         throw new P2psyncError('io', reason);
       }
+      const changes = listings.flatMap((listing) => compareListing(ports.store, listing));
+      noteReplaced(changes);
       await watchAll(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
       for (const listing of listings) skipped.push(...listing.skipped);
-      await handOver(listings.flatMap((listing) => compareListing(ports.store, listing)));
+      await handOver(changes);
     }
     ports.onSkipped({ directory: from, whole: true, skipped });
+  }
+
+  /** Other directories are at these paths than were: what is watched there, and below, may be the old ones. */
+  function noteReplaced(changes: readonly DiskChange[]): SharePath[] {
+    const fresh = newDirectories(changes);
+    if (fresh.length === 0) return fresh;
+    if (!isFirstScan) second.want('directories', nowMs());
+    if (!fresh.some((directory) => watched.has(directory))) return fresh;
+    const replaced = new Set(fresh);
+    for (const directory of watched) {
+      if (directory === topDirectory) continue;
+      if ([directory, ...ancestorsOf(directory)].some((above) => replaced.has(above)))
+        watched.delete(directory);
+    }
+    return fresh;
   }
 
   /** What changed between a directory's listing and its watch shows when it is listed again. */
@@ -211,6 +244,7 @@ export function createObserver(ports: ObserverPorts): Observer {
           const stats = await ports.scanner.stat(effect.paths);
           for (const [at, path] of effect.paths.entries()) {
             const stat = stats[at] ?? null;
+            noteOtherNames(path, stat);
             if (stat !== 'unreadable') events.push({ kind: 'looked', path, stat });
           }
         }
@@ -221,8 +255,15 @@ export function createObserver(ports: ObserverPorts): Observer {
     const fresh = [...arrivals];
     arrivals.clear();
     for (const directory of fresh) await scanBelow(directory);
-    if (fresh.length > 0) auditSoon();
+    if (fresh.length > 0) second.want('directories', nowMs());
     if (ready.length > 0 || fresh.length > 0) await ports.onQuiet();
+  }
+
+  /** A name that was a further one of a file a moment ago: what was done through it is seen at the names that are left. */
+  function noteOtherNames(path: SharePath, stat: StatResult): void {
+    const last = settle.pending.get(path)?.stat;
+    if (last?.kind !== 'file' || last.nlink < 2) return;
+    if (stat !== 'unreadable' && stat?.ino !== last.ino) touch(ports.store.linkGroup(last.ino));
   }
 
   async function handOverReady(ready: Ready[]): Promise<void> {
@@ -231,8 +272,9 @@ export function createObserver(ports: ObserverPorts): Observer {
       .sort((left, right) => comparePaths(left.path, right.path))
       .flatMap((found) => comparePath(ports.store, found));
     await handOver(changes);
+    if (changes.some(isOtherName) || ready.some(({ stat }) => stat === null)) second.want('names', nowMs());
     if (arrivals.size === 0) arrivalsDueMs = nowMs() + arrivalWaitMs;
-    for (const directory of newDirectories(changes)) arrivals.add(directory);
+    for (const directory of noteReplaced(changes)) arrivals.add(directory);
     // Those of our own commits are in the index before we hear of them.
     for (const { path, stat } of ready) {
       if (stat?.kind === 'directory' && !watched.has(path)) arrivals.add(path);
@@ -244,28 +286,6 @@ export function createObserver(ports: ObserverPorts): Observer {
     if (arrivals.size === 0 || nowMs() >= arrivalsDueMs) return false;
     for (const { stat, looking } of settle.pending.values()) if (stat === null && !looking) return true;
     return false;
-  }
-
-  /**
-   * Directories that are replaced violently can lose their watch, and events of what happened inside meanwhile. So when
-   * things have calmed down the watches are audited and everything is looked at once more; scans take a
-   * twentieth of the time at most.
-   */
-  function auditSoon(): void {
-    clearTimeout(auditing);
-    auditing = setTimeout(
-      () => {
-        watcher
-          .audit()
-          .catch((error: unknown) =>
-            ports.log.debug({ err: error }, 'the audit of the watches was cut short'),
-          )
-          .finally(() => {
-            if (!closing.signal.aborted) requestScan();
-          });
-      },
-      Math.max(auditDelayMs, nextAuditMs - nowMs()),
-    );
   }
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
@@ -306,13 +326,10 @@ export function createObserver(ports: ObserverPorts): Observer {
         wake?.('mark');
       });
     },
-    touch(paths) {
-      mark(paths.map((path) => ({ directory: parentOf(path), names: [nameOf(path)] })));
-    },
+    touch,
     async close() {
       closing.abort();
       for (const timer of timers) clearInterval(timer);
-      clearTimeout(auditing);
       for (const one of scansWanted.splice(0)) one.reject(stopped());
       wake?.('close');
       await loop;

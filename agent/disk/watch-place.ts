@@ -25,8 +25,8 @@ class RawWatcher extends FSWatcher {
 
   /**
    * For a directory that is not there chokidar climbs, and waits for it in what is above. Such a watch outlives `unwatch`,
-   * and as all watchers of a process share one handle a path, it hands its own, which may be that of a directory that is
-   * gone, to whoever watches there next: so nobody climbs.
+   * and all watchers of a process share one handle a path: whoever watches there next would get the handle of a
+   * directory that is gone, and hear nothing. So nobody climbs.
    */
   override addPathCloser(path: string, closer: () => void | Promise<void>): void {
     if (path.endsWith(`/${neverThere}`)) super.addPathCloser(path, closer);
@@ -57,7 +57,8 @@ export type Places = {
   remove(directory: DirectoryPath): void;
 };
 
-const notYet: Placement = { end: () => {}, inode: null };
+/** Also of one that is being placed, or was replaced meanwhile. */
+const notThere: Placement = { end: () => {}, inode: null };
 
 export function createPlaces(root: string, onRaw: RawListener): Places {
   const placements = new Map<DirectoryPath, Placement>();
@@ -87,7 +88,10 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
         else watcher.unwatch(probeOf(root, directory));
       };
       const inode = inodeAt(root, directory);
-      placements.set(directory, { end, inode: inode === inodes.get(directory) ? inode : null });
+      const isSame = inode !== null && inode === inodes.get(directory);
+      placements.set(directory, isSame ? { end, inode } : notThere);
+      // Where a file has come chokidar would go on watching the directory that it is in.
+      if (!isSame) end();
     }
     return directories.filter((directory) => refused.has(absolute(root, directory)));
   }
@@ -123,10 +127,13 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     async place(directories) {
       for (const directory of directories) {
         remove(directory);
-        placements.set(directory, notYet);
+        placements.set(directory, notThere);
       }
       const [named, unnamed] = [new Set<DirectoryPath>(), new Set<DirectoryPath>()];
-      for (const directory of directories) (isNameable(root, directory) ? named : unnamed).add(directory);
+      for (const directory of directories) {
+        if (!isNameable(root, directory)) unnamed.add(directory);
+        else if (inodeAt(root, directory) !== null) named.add(directory);
+      }
       const unwatched = [...unnamed].filter((directory) => !placeAlone(directory));
       const queue = [...named];
       while (queue.length > 0) unwatched.push(...(await placeGroup(queue.splice(0, watchGroupDirectories))));

@@ -17,7 +17,7 @@ import { createIgnore } from '../../agent/disk/ignore.ts';
 import { createOwners } from '../../agent/disk/owner.ts';
 import { createReader, type Reader } from '../../agent/disk/read.ts';
 import { createScanner } from '../../agent/disk/scan.ts';
-import type { Watcher } from '../../agent/disk/watch.ts';
+import type { Watcher, WatchHandlers } from '../../agent/disk/watch.ts';
 import { openStore } from '../../agent/store/database.ts';
 import type { ShareStore } from '../../agent/store/share-store.ts';
 import { createNotebook, type Notebook } from './notebook.ts';
@@ -50,9 +50,14 @@ export type WriterShare = {
   restart(between?: () => void): Promise<void>;
 };
 
-export type WriterShareOptions = { readonly maxDelete?: number; readonly ignore?: readonly string[] };
+export type WriterShareOptions = {
+  readonly maxDelete?: number;
+  readonly ignore?: readonly string[];
+  /** By default nothing is heard but what the test tells. */
+  readonly watch?: (root: string, handlers: WatchHandlers) => Watcher;
+};
 
-const watcher: Watcher = {
+const deaf: Watcher = {
   add: async () => undefined,
   remove: () => undefined,
   audit: async () => [],
@@ -61,7 +66,7 @@ const watcher: Watcher = {
 
 export async function withWriterShare(
   use: (share: WriterShare) => Promise<void>,
-  { maxDelete = 0.5, ignore = [] }: WriterShareOptions = {},
+  { maxDelete = 0.5, ignore = [], watch = () => deaf }: WriterShareOptions = {},
 ): Promise<void> {
   const top = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-writer-'));
   const root = join(top, 'share');
@@ -112,7 +117,7 @@ export async function withWriterShare(
       scanner,
       store,
       log: notebook.log,
-      watch: () => watcher,
+      watch: (handlers) => watch(root, handlers),
       onChanges: async (changes: readonly DiskChange[]) => observer.touch(await writer.take(changes)),
       onGone: (paths) => paths.forEach((one) => faults.set(one, null)),
       onScanned: () => writer.scanned(),

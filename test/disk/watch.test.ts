@@ -222,6 +222,39 @@ test('a directory removed and made again under its name is watched', () =>
     await hear(marks('d/y'));
   }));
 
+test('what happened in a directory that was made again is told of, whatever its inode', () =>
+  withWatcher({ 'd/x': '' }, async ({ root, watcher, hear }) => {
+    await watcher.add(dirs('', 'd'));
+    for (let round = 0; round < 5; round += 1) {
+      fs.rmSync(join(root, 'd'), { recursive: true });
+      fs.mkdirSync(join(root, 'd'));
+      // Nobody watches here yet: the old watch went with the old directory.
+      fs.writeFileSync(join(root, 'd/early'), '');
+      await hear(({ directory, names }) => directory === 'd' && names === null);
+      fs.writeFileSync(join(root, 'd/late'), '');
+      await hear(marks('d/late'));
+    }
+  }));
+
+test('a directory hears though others that were watched in it are files or gone', () =>
+  withWatcher({ 'd/file': '', 'd/gone/x': '', 'spare/y': '' }, async ({ root, watcher, hear }) => {
+    await watcher.add(dirs('', 'd', 'd/file', 'd/gone', 'd/never'));
+    fs.rmSync(join(root, 'd/gone'), { recursive: true });
+    await hear(marks('d/gone'));
+    fs.renameSync(join(root, 'd'), join(root, 'away'));
+    fs.mkdirSync(join(root, 'd'));
+    await hear(({ directory, names }) => directory === 'd' && names === null);
+    fs.writeFileSync(join(root, 'd/late'), '');
+    await hear(marks('d/late'));
+    // As an observer does for a directory that came back.
+    fs.renameSync(join(root, 'd'), join(root, 'away/d'));
+    fs.renameSync(join(root, 'spare'), join(root, 'd'));
+    await watcher.add(dirs('d'));
+    fs.writeFileSync(join(root, 'd/later'), '');
+    await hear(marks('d/later'));
+    assert.equal(await watcher.audit(), []);
+  }));
+
 test('an audit finds the directories that no event told of, and they hear again', () =>
   withWatcher({ 'p/d/x': '', 'p/e/x': '', 'q/x': '' }, async ({ root, watcher, hear }) => {
     // Their parent is not watched: nobody hears of its going.

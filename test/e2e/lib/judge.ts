@@ -110,7 +110,7 @@ function namesIn(directory: Buffer): Buffer[] {
   }
 }
 
-function hasVanished(error: unknown): boolean {
+export function hasVanished(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 }
 
