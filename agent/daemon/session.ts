@@ -37,6 +37,8 @@ export type Sessions = {
   greetAll(): void;
   /** Takes a removal that the authority signed here, and tells everyone. @returns whether it was news. */
   remove(share: ShareId, removal: SignedBytes): Promise<boolean>;
+  /** Done at each beat: renews certificates where this agent writes, closes connections of those whose have expired. */
+  keepCurrent(): Promise<void>;
   /** Closes the connections of those who are members of nothing any more. */
   expelRevoked(): void;
   info(peer: PeerId): PeerInfo | undefined;
@@ -233,6 +235,7 @@ export function createSessions(options: SessionOptions): Sessions {
       for (const peer of sessions.keys()) greet(peer);
     },
     remove: (share, removal) => judge.remove(share, removal),
+    keepCurrent: () => judge.keepCurrent(),
     expelRevoked: () => judge.expelRevoked(),
     info(peer) {
       const session = sessions.get(peer);
