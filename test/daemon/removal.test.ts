@@ -36,7 +36,6 @@ test('one who is removed at any member is out at every member, in the writer’s
       Agent,
       Agent,
     ];
-    bo.isStubborn = true;
     await mesh.remove(ana, bo);
     for (const agent of [writer, ana, carl]) {
       // Put out, or gone by itself as soon as it heard.
@@ -69,7 +68,6 @@ test('who was away learns of it from whomever it meets first, and takes the remo
       Agent,
     ];
     for (const other of [writer, ana, bo]) mesh.disconnect(carl, other);
-    bo.isStubborn = true;
     await mesh.remove(writer, bo);
     assert.not(carl.membership.isRevoked(bo.keyPair.publicKey));
     await mesh.connect(carl, ana);
@@ -84,7 +82,6 @@ test('one who was away takes the removed one for a member until it hears of it, 
   await withMesh(async (mesh) => {
     const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
     for (const other of [writer, bo]) mesh.disconnect(ana, other);
-    bo.isStubborn = true;
     await mesh.remove(writer, bo);
     await mesh.connect(ana, writer);
     await mesh.connect(ana, bo);
@@ -100,7 +97,6 @@ test('one who was away when it was removed is told when it comes, and takes nobo
   await withMesh(async (mesh) => {
     const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
     for (const other of [writer, ana]) mesh.disconnect(bo, other);
-    bo.isStubborn = true;
     await mesh.remove(writer, bo);
     assert.not(bo.membership.isOut());
     await mesh.connect(bo, ana);
@@ -126,7 +122,6 @@ test('a removal that the writer has not heard of holds, also against a writer wh
     for (const other of [ana, bo, carl]) mesh.disconnect(writer, other);
     const old = writer.membership.roster();
     assert.ok(old);
-    bo.isStubborn = true;
     await mesh.remove(ana, bo);
     assert.ok(carl.heard.includes('left bo'));
     // Carl writes from now on, and begins with what he had before.
@@ -164,7 +159,6 @@ test('the use of an invitation stays spent, also where the one who was removed w
     const bo = await mesh.add('bo', once);
     await mesh.connect(bo, ana);
     mesh.disconnect(bo, ana);
-    bo.isStubborn = true;
     await mesh.remove(ana, bo);
     await mesh.connect(ana, writer);
     assert.equal(removedAt(writer), ['bo']);
@@ -184,7 +178,6 @@ test('the writer cannot be removed, nor a stranger, nor one twice', async () => 
       );
     refused(writer.keyPair.publicKey, 'conflict');
     refused(generateKeyPair().publicKey, 'not-a-member');
-    bo.isStubborn = true;
     await mesh.remove(ana, bo);
     refused(bo.keyPair.publicKey, 'not-a-member');
   });
