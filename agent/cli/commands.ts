@@ -189,6 +189,25 @@ export const commands: readonly CommandSpec[] = [
     load: () => import('./commands/members.ts'),
   },
   {
+    name: 'remove',
+    summary: 'put a member out for good, everywhere',
+    arguments: [{ name: 'PEER', required: true }],
+    flags: [share],
+    example: 'p2psync remove web3',
+    load: () => import('./commands/remove.ts'),
+  },
+  {
+    name: 'authority',
+    summary: 'where the key lies that invites and removes; move it off this machine',
+    arguments: [
+      { name: 'ACTION', required: true, completes: ['status', 'export', 'import'] },
+      { name: 'FILE', required: false, completes: 'file' },
+    ],
+    flags: [{ name: 'move', help: 'with export: once FILE is durable the key leaves this machine' }, share],
+    example: 'p2psync authority export --move /media/stick/www.key',
+    load: () => import('./commands/authority.ts'),
+  },
+  {
     name: 'pause',
     summary: 'stop publishing and applying',
     arguments: [],

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { hasCode, P2psyncError } from '../base/errors.ts';
 import { agentAppearsMs, agentLookMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
+import { isAgentRunning } from '../http/client.ts';
 import { holderOf } from '../store/lock.ts';
+import type { Invocation } from './invocation.ts';
 
 export type Patience = { readonly timeoutMs: number; readonly signal: AbortSignal };
 
@@ -42,3 +44,25 @@ export async function askStarting<Answer>(
     leftMs = Math.max(0, Math.round(deadlineMs - performance.now()));
   }
 }
+
+/**
+ * What a command does through the agent where one runs, and by itself where none does. An agent that starts at this moment
+ * has the home already: then it is asked.
+ */
+export async function throughAgentOr<Answer, Alone>(
+  { home, socketPath, terminal }: Pick<Invocation, 'home' | 'socketPath' | 'terminal'>,
+  ask: () => Promise<Answer>,
+  alone: () => Promise<Alone>,
+): Promise<{ readonly answer: Answer | Alone; readonly byAgent: boolean }> {
+  if (await isAgentRunning(socketPath)) return { answer: await ask(), byAgent: true };
+  try {
+    return { answer: await alone(), byAgent: false };
+  } catch (error) {
+    if (!hasCode(error, 'locked')) throw error;
+    const patience = { timeoutMs: startingMs, signal: terminal.signal };
+    return { answer: await askStarting(home, ask, patience), byAgent: true };
+  }
+}
+
+/** An agent that starts listens by then, ms. */
+const startingMs = 30_000;

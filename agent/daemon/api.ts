@@ -1,18 +1,21 @@
 /** Everything a running agent answers over its socket and port: `AgentApi` on top of its shares. */
 import { P2psyncError } from '../base/errors.ts';
 import type { AgentApi, AgentEvent, SetupResult, ShareResult, VerifyRow } from '../http/api.ts';
+import type { InvitationReport } from '../http/api-members.ts';
 import type { Access } from './access.ts';
-import { invitedEvent, setupEvent } from './audit-setup.ts';
+import { authorityEvent, invitedEvent, setupEvent } from './audit-setup.ts';
 import { type Config, readConfig } from './config.ts';
 import { changedKeys } from './config-changes.ts';
 import { watchEvents } from './event-stream.ts';
 import { readShares } from './home.ts';
+import { noteInvitation, readIssued } from './issued.ts';
 import { diffVersions, listEntries } from './listing.ts';
 import type { LiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
 import { renderMetrics } from './metrics.ts';
 import type { Rates } from './rates.ts';
 import type { Records } from './records.ts';
+import { draftRemoval, removeResult } from './remove-member.ts';
 import { reportHistory, reportMembers, reportPeers, reportReady, reportShare } from './report.ts';
 import type { Agent } from './run.ts';
 import { initShare, invite, joinShare, pickShare } from './setup.ts';
@@ -97,12 +100,17 @@ export function createApi(ports: ApiPorts): AgentApi {
       };
     },
     peers: async () => all().flatMap((share) => reportPeers(share, reportPorts)),
-    members: async () => ({
-      members: all().flatMap((share) => reportMembers(share, agent.host.peer)),
-      invitations: all().flatMap((share) =>
-        share.membership.invitations().map((one) => ({ share: share.record.name, ...one })),
-      ),
-    }),
+    async members() {
+      const issued = await readIssued(home);
+      const invitationsOf = ({ record: { id, name }, membership }: Share): readonly InvitationReport[] => {
+        const own = issued.filter(({ shareId }) => shareId === id);
+        return membership.invitations(own).map((one) => ({ share: name, ...one }));
+      };
+      return {
+        members: all().flatMap((share) => reportMembers(share, agent.host.peer)),
+        invitations: all().flatMap(invitationsOf),
+      };
+    },
     history: async ({ share }) => some(share).flatMap(reportHistory),
     wait: (request, { signal }) =>
       waitForVersion(pick(request.share), request, { self: agent.host.peer, listeners }, signal),
@@ -126,8 +134,20 @@ export function createApi(ports: ApiPorts): AgentApi {
     async invite(request) {
       const share = pick(request.share);
       const result = invite(home, share.record, request, addressesToDial(share));
+      await noteInvitation(home, result);
       await record(invitedEvent(result));
       return result;
+    },
+    async remove(request) {
+      const share = pick(request.share);
+      const drafted = draftRemoval(home, share.record, share.membership, request.peer);
+      await agent.sessions.remove(share.id, drafted.removal);
+      const told = share.membership.rows().filter(({ peer }) => agent.sessions.info(peer) !== undefined);
+      return removeResult(share.record, drafted, told.length);
+    },
+    async noteAuthority(note) {
+      await record(authorityEvent(note));
+      return note;
     },
     join: async (request) =>
       adopt('share-joined', await joinShare({ ...request, home }, { isRunning: true })),

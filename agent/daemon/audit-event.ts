@@ -29,6 +29,12 @@ export type AuditEvent =
       /** Public half of the invitation's key: `joined` names it too. */
       readonly invitation: string;
     }
+  /** The share's authority key left this home, was copied out of it, or came to it. `fingerprint`: as `authority status` has it. */
+  | {
+      readonly event: 'authority-exported' | 'authority-moved' | 'authority-imported';
+      readonly share: string;
+      readonly fingerprint: string;
+    }
   /** This agent takes that one for a member from now on. */
   | {
       readonly event: 'joined';

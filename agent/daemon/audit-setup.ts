@@ -1,8 +1,9 @@
-/** What `init`, `join` and `invite` leave in the audit log, whether an agent runs or not. */
+/** What `init`, `join`, `invite` and `authority` leave in the audit log, whether an agent runs or not. */
 import { P2psyncError } from '../base/errors.ts';
 import { readInvitation } from '../core/invitation.ts';
 import { keyPairFromSeed } from '../core/keys.ts';
 import type { InviteResult, SetupResult } from '../http/api.ts';
+import type { AuthorityNote } from '../http/api-members.ts';
 import { loadIdentity } from '../store/identity.ts';
 import type { AuditEvent } from './audit-event.ts';
 import { openAudit } from './audit-log.ts';
@@ -17,6 +18,10 @@ export function setupEvent(
 export function invitedEvent({ invitation, share, role, uses, expires }: InviteResult): AuditEvent {
   const { invite } = readInvitation(invitation, Date.now()).signed.terms;
   return { event: 'invited', share, role, uses, expires, invitation: invite };
+}
+
+export function authorityEvent({ did, share, fingerprint }: AuthorityNote): AuditEvent {
+  return { event: `authority-${did}`, share, fingerprint };
 }
 
 /**

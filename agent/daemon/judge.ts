@@ -111,7 +111,8 @@ export function createJudge(ports: JudgePorts): Judge {
         await judgeShare(peer, session, side, theirs, hello, last);
       if (side.membership.isRevoked(publicKeyOfPeer(peer))) removed += 1;
     }
-    if (common > 0 && common === removed) return hangUp(peer, 'it was removed');
+    // Also its admission, which outlives connections.
+    if (common > 0 && common === removed) return ports.host().expel(peer);
     if (common === 0) {
       for (const { share } of hello.shares) {
         send(peer, {

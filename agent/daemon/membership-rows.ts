@@ -1,4 +1,5 @@
 /** Who belongs to a share and who was invited, as `members` lists them. Pure. */
+import type { InvitedRole } from '../core/invitation.ts';
 import { type PeerId, type PublicKey, peerIdOf, type Role } from '../core/keys.ts';
 import type { SignedRemoval } from '../core/removal.ts';
 import { type Member, memberOf, type Roster } from '../core/roster.ts';
@@ -18,14 +19,20 @@ export type MemberRow = {
   readonly removedMs?: number;
 };
 
-export type InvitationRow = {
+export type Issued = {
   /** Public half of the invitation's key pair. */
   readonly id: string;
-  readonly role: Role;
+  readonly role: InvitedRole;
   /** ISO 8601. */
   readonly expires: string;
   readonly uses: number;
+};
+
+export type InvitationRow = Issued & {
   readonly used: number;
+  readonly left: number;
+  /** Somebody may come with it yet. */
+  readonly open: boolean;
 };
 
 export type MembersView = {
@@ -65,19 +72,35 @@ export function memberRows(view: MembersView): readonly MemberRow[] {
   return [...members, ...revoked];
 }
 
-/** Those by which somebody came; who was removed has used one, too. */
-export function invitationRows({ members, revoked }: Roster): readonly InvitationRow[] {
-  const found = new Map<string, InvitationRow>();
+/** `issued` and those by which somebody came; one who was removed has used one, too. Open ones first. */
+export function invitationRows(
+  { members, revoked }: Roster,
+  issued: readonly Issued[],
+  nowMs: number,
+): readonly InvitationRow[] {
+  const found = new Map<string, Issued>(
+    issued.map(({ id, role, expires, uses }) => [id, { id, role, expires, uses }]),
+  );
+  const used = new Map<string, number>();
+  const count = (id: string): unknown => used.set(id, (used.get(id) ?? 0) + 1);
   for (const { certificate } of members) {
     const terms = certificate.invitation?.terms;
     if (terms === undefined) continue;
     const { invite, role, expiresMs, uses } = terms;
-    const used = (found.get(invite)?.used ?? 0) + 1;
-    found.set(invite, { id: invite, role, expires: new Date(expiresMs).toISOString(), uses, used });
+    found.set(invite, { id: invite, role, expires: new Date(expiresMs).toISOString(), uses });
+    count(invite);
   }
-  for (const { invite } of revoked) {
-    const row = invite === null ? undefined : found.get(invite);
-    if (row !== undefined) found.set(row.id, { ...row, used: row.used + 1 });
-  }
-  return [...found.values()];
+  for (const { invite } of revoked) if (invite !== null) count(invite);
+  const rows = [...found.values()].map((one): InvitationRow => {
+    const times = used.get(one.id) ?? 0;
+    const left = Math.max(0, one.uses - times);
+    return { ...one, used: times, left, open: left > 0 && Date.parse(one.expires) > nowMs };
+  });
+  return rows.toSorted(
+    (one, other) => Number(other.open) - Number(one.open) || compare(one.expires, other.expires),
+  );
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
 }

@@ -31,7 +31,13 @@ import {
   signRoster,
 } from '../core/roster.ts';
 import type { ShareStore } from '../store/share-store.ts';
-import { type InvitationRow, invitationRows, type MemberRow, memberRows } from './membership-rows.ts';
+import {
+  type InvitationRow,
+  type Issued,
+  invitationRows,
+  type MemberRow,
+  memberRows,
+} from './membership-rows.ts';
 import {
   readAdmissions,
   readRemovals,
@@ -63,8 +69,8 @@ export type Membership = {
   count(): number;
   /** Newcomers that no roster names yet: the writer has to hear of them. */
   waiting(): readonly SignedCertificate[];
-  /** Invitations by which somebody came; others are known only to who wrote them. */
-  invitations(): readonly InvitationRow[];
+  /** Invitations by which somebody came, and those that are known to have been `issued` here. */
+  invitations(issued: readonly Issued[]): readonly InvitationRow[];
   /**
    * Checks a certificate; a newcomer joins the roster (on the writer) or waits for the writer to take it in.
    * `introduced`: a member says that it came while its invitation was good.
@@ -241,7 +247,7 @@ export function openMembership(options: MembershipOptions): Membership {
       }),
     count: () => effective.members.length,
     waiting: () => [...waiting.values()],
-    invitations: () => invitationRows(effective),
+    invitations: (issued) => invitationRows(effective, issued, Date.now()),
     admit: admitNewcomer,
     async takeGrant(body, signature) {
       const next = openGrant(body, signature, authority);

@@ -4,14 +4,8 @@ import { headStaleMs } from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
 import { compareVersions, formatVersion } from '../core/version.ts';
-import type {
-  HistoryRow,
-  MemberReport,
-  PeerReport,
-  ReadyReport,
-  ShareReport,
-  VersionReport,
-} from '../http/api.ts';
+import type { HistoryRow, PeerReport, ReadyReport, ShareReport, VersionReport } from '../http/api.ts';
+import type { MemberReport } from '../http/api-members.ts';
 import type { Host, Traffic } from '../net/host.ts';
 import type { MemberRow } from './membership-rows.ts';
 import type { Rates } from './rates.ts';
@@ -155,7 +149,9 @@ export function reportMembers(share: Share, self: PeerId): MemberReport[] {
     name: row.name,
     role: row.role,
     joined: isoOrNull(row.admittedMs),
+    expires: isoOrNull(row.expiresMs),
     revoked: row.revoked,
+    removed: isoOrNull(row.removedMs ?? null),
     self: row.peer === self,
   }));
 }

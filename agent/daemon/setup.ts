@@ -43,10 +43,12 @@ import { openStore } from '../store/database.ts';
 import { loadOrCreateIdentity } from '../store/identity.ts';
 import { readSecret, writeSecret } from '../store/secrets.ts';
 import { dialableAddresses } from './addresses.ts';
+import { authorityOf } from './authority.ts';
 import { type Config, parseConfig, readConfig, readConfigText } from './config.ts';
 import { addToConfig, type ConfigAdditions, emptyConfigText } from './config-edit.ts';
 import { checkShareDirectories, type SharePlace } from './config-shares.ts';
 import { indexDirectory, makeHome, readShares, type ShareRecord, writeDurably, writeShares } from './home.ts';
+import { noteInvitation } from './issued.ts';
 import { readMarker, writeMarker } from './marker.ts';
 import { checkDirectory, isEmpty } from './setup-directory.ts';
 import { packSigned, stateKeys, writeGrant } from './state.ts';
@@ -125,7 +127,9 @@ export async function createInvitation(request: AtHome<InviteRequest>): Promise<
       'nobody could dial this agent: its port is chosen at start. Start it first (p2psync run), or give listen a port',
     );
   }
-  return invite(home, record, request, addresses);
+  const result = invite(home, record, request, addresses);
+  await noteInvitation(home, result);
+  return result;
 }
 
 /** @param addresses where newcomers may dial first, best first. */
@@ -135,13 +139,10 @@ export function invite(
   request: InviteRequest,
   addresses: readonly string[],
 ): InviteResult {
-  const seed = readSecret(home, { kind: 'authority', share: record.id });
+  const authority = authorityOf(home, record, 'p2psync invite');
   const salt = readSecret(home, { kind: 'salt', share: record.id });
-  if (seed === undefined || salt === undefined) {
-    throw new P2psyncError(
-      'permission',
-      `the authority key of share ${record.name} is not on this machine: run p2psync invite where p2psync init was run`,
-    );
+  if (salt === undefined) {
+    throw new P2psyncError('config', `share ${record.name} is not whole in ${home}: its salt is missing`);
   }
   const issuedMs = Date.now();
   const expiresMs = issuedMs + request.expiresMs;
@@ -155,7 +156,7 @@ export function invite(
     salt,
     addresses: addresses.slice(0, 8),
   };
-  const invitation = makeInvitation(options, keyPairFromSeed(seed));
+  const invitation = makeInvitation(options, authority);
   return {
     invitation: writeInvitation(invitation),
     share: record.name,

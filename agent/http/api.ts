@@ -3,6 +3,7 @@
  * give them. Values only. The server answers from an `AgentApi`, the client is one over a socket.
  */
 import type { Role } from '../core/keys.ts';
+import type { AuthorityNote, MembersReport, RemoveRequest, RemoveResult } from './api-members.ts';
 
 /** A version with the digest of its tree: 64 lower-case hex digits. */
 export type VersionReport = { readonly epoch: number; readonly sequence: number; readonly root: string };
@@ -90,33 +91,6 @@ export type PeerReport = {
   /** ISO 8601; null where it was never seen. */
   readonly lastSeen: string | null;
   readonly agentVersion: string | null;
-};
-
-export type MemberReport = {
-  readonly share: string;
-  readonly peerId: string;
-  readonly name: string;
-  readonly role: Role;
-  /** ISO 8601; null where the roster does not say. */
-  readonly joined: string | null;
-  readonly revoked: boolean;
-  /** True in the row of the agent that answers. */
-  readonly self: boolean;
-};
-
-export type InvitationReport = {
-  readonly share: string;
-  readonly id: string;
-  readonly role: Role;
-  /** ISO 8601. */
-  readonly expires: string;
-  readonly uses: number;
-  readonly used: number;
-};
-
-export type MembersReport = {
-  readonly members: readonly MemberReport[];
-  readonly invitations: readonly InvitationReport[];
 };
 
 /** One kept version. */
@@ -261,7 +235,7 @@ export type JoinRequest = {
   readonly force: boolean;
 };
 
-/** The same request to a home on which no agent runs: `initShare`, `createInvitation`, `joinShare` of `daemon/setup.ts`. */
+/** The same request to a home on which no agent runs: `initShare`, `createInvitation`, `joinShare` of `daemon/setup.ts`, `removeAlone`. */
 export type AtHome<Request> = Request & { readonly home: string };
 
 /** Of `init` and `join`. */
@@ -332,6 +306,10 @@ export type AgentApi = {
   init(request: InitRequest): Promise<SetupResult>;
   invite(request: InviteRequest): Promise<InviteResult>;
   join(request: JoinRequest): Promise<SetupResult>;
+  /** `permission`: the authority key is not there; `usage`: several members fit; `conflict`: the writer, or itself. */
+  remove(request: RemoveRequest): Promise<RemoveResult>;
+  /** Notes what a command has done with the authority key. */
+  noteAuthority(note: AuthorityNote): Promise<AuthorityNote>;
   pause(request: { readonly share?: string }): Promise<readonly ShareResult[]>;
   resume(request: { readonly share?: string; readonly yes: boolean }): Promise<readonly ShareResult[]>;
   rescan(request: { readonly share?: string }): Promise<readonly ShareResult[]>;

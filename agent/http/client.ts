@@ -30,6 +30,8 @@ export function connectAgent(socketPath: string): AgentApi {
     init: (body) => post('/api/v1/init', body),
     invite: (body) => post('/api/v1/invite', body),
     join: (body) => post('/api/v1/join', body),
+    remove: (body) => post('/api/v1/remove', body),
+    noteAuthority: (body) => post('/api/v1/authority', body),
     pause: (body) => post('/api/v1/pause', body),
     resume: (body) => post('/api/v1/resume', body),
     rescan: (body) => post('/api/v1/rescan', body),

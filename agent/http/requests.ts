@@ -10,6 +10,7 @@ import type {
   VerifyRequest,
   WaitRequest,
 } from './api.ts';
+import type { AuthorityNote, RemoveRequest } from './api-members.ts';
 
 /** Longest wait, ms: what a timer of Node can hold. */
 const waitMsMax = 2 ** 31 - 1;
@@ -70,6 +71,16 @@ export const joinRequest: v.GenericSchema<unknown, JoinRequest> = v.strictObject
   listen: maybe,
   http: maybe,
   force: flag,
+});
+
+export const removeRequest: v.GenericSchema<unknown, RemoveRequest> = v.strictObject({
+  share: maybe,
+  peer: text,
+});
+export const authorityNote: v.GenericSchema<unknown, AuthorityNote> = v.strictObject({
+  share: text,
+  did: v.picklist(['exported', 'moved', 'imported']),
+  fingerprint: v.pipe(text, v.regex(/^[0-9a-f]{64}$/)),
 });
 
 /** @throws {P2psyncError} usage. */

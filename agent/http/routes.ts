@@ -5,6 +5,7 @@ import { P2psyncError } from '../base/errors.ts';
 import { httpBodyBytesMax } from '../base/limits.ts';
 import type { AgentApi } from './api.ts';
 import {
+  authorityNote,
   diffRequest,
   emptyRequest,
   initRequest,
@@ -12,6 +13,7 @@ import {
   joinRequest,
   lsRequest,
   parseBody,
+  removeRequest,
   resumeRequest,
   shareRequest,
   verifyRequest,
@@ -66,6 +68,8 @@ export const routes: ReadonlyMap<string, Route> = new Map([
   ['/api/v1/init', call(initRequest, (api, body) => api.init(body))],
   ['/api/v1/invite', call(inviteRequest, (api, body) => api.invite(body))],
   ['/api/v1/join', call(joinRequest, (api, body) => api.join(body))],
+  ['/api/v1/remove', call(removeRequest, (api, body) => api.remove(body))],
+  ['/api/v1/authority', call(authorityNote, (api, body) => api.noteAuthority(body))],
   ['/api/v1/pause', call(shareRequest, (api, body) => api.pause(body))],
   ['/api/v1/resume', call(resumeRequest, (api, body) => api.resume(body))],
   ['/api/v1/rescan', call(shareRequest, (api, body) => api.rescan(body))],

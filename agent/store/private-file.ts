@@ -45,7 +45,7 @@ export function readPrivateFile(path: string, kind: string): Bytes | undefined {
         { path, mode },
       );
     }
-    return parseLine(readFileSync(descriptor, 'latin1'), { path, kind });
+    return parsePrivateLine(readFileSync(descriptor, 'latin1'), { path, kind });
   } finally {
     closeSync(descriptor);
   }
@@ -79,6 +79,52 @@ export function createPrivateFile(path: string, kind: string, secret: Bytes): bo
   return true;
 }
 
+/**
+ * A copy outside the home, durable when it returns; also on file systems without links and modes, as sticks have.
+ * @throws {P2psyncError} conflict, where the file is there already; not-found, where its directory is not; io.
+ */
+export function exportPrivateFile(path: string, kind: string, secret: Bytes): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'wx', 0o600);
+  } catch (cause) {
+    const code = systemCode(cause);
+    if (code === 'EEXIST')
+      throw new P2psyncError(
+        'conflict',
+        `${path} is there already: nothing is overwritten, say another file`,
+        { path },
+      );
+    const what = code === 'ENOENT' ? 'its directory is not there' : String(code);
+    throw new P2psyncError(
+      code === 'ENOENT' ? 'not-found' : 'io',
+      `cannot write ${path}: ${what}`,
+      { path },
+      { cause },
+    );
+  }
+  try {
+    writeSync(descriptor, formatLine(kind, secret));
+    fsyncSync(descriptor);
+    fsyncDirectory(dirname(path));
+  } catch (cause) {
+    unlinkSync(path);
+    throw new P2psyncError('io', `cannot write ${path}: ${systemCode(cause)}`, { path }, { cause });
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Durable when it returns; what is not there is no fault. */
+export function removePrivateFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+  fsyncDirectory(dirname(path));
+}
+
 function fsyncDirectory(directory: string): void {
   const descriptor = openSync(directory, 'r');
   try {
@@ -97,7 +143,11 @@ function checkOf(secret: Bytes): string {
   return hash('sha256', secret, 'hex').slice(0, 16);
 }
 
-function parseLine(text: string, { path, kind }: { readonly path: string; readonly kind: string }): Bytes {
+/** `path` is for messages. @throws {P2psyncError} malformed. */
+export function parsePrivateLine(
+  text: string,
+  { path, kind }: { readonly path: string; readonly kind: string },
+): Bytes {
   const [name, format, hex, check, ...rest] = text.trimEnd().split(' ');
   const secret = fromHex(hex ?? '');
   const whole = name === `p2psync-${kind}` && format === '1' && rest.length === 0;

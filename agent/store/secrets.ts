@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Bytes, equalBytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import type { ShareId } from '../core/keys.ts';
-import { createPrivateFile, readPrivateFile } from './private-file.ts';
+import { createPrivateFile, readPrivateFile, removePrivateFile } from './private-file.ts';
 
 /** `authority`: the seed of the key that invites and grants. `salt`: what moves the tree's page boundaries. */
 export type SecretKind = 'authority' | 'salt';
@@ -33,6 +33,11 @@ export function writeSecret(home: string, name: SecretName, secret: Bytes): void
       { path },
     );
   }
+}
+
+/** Durable when it returns: it is in this home no more. */
+export function removeSecret(home: string, name: SecretName): void {
+  removePrivateFile(secretPath(home, name));
 }
 
 /** Where the secret lies, for messages: a person moves an authority key by moving its file. */

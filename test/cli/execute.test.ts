@@ -80,6 +80,7 @@ test('with --json a command prints what the agent said and nothing else', async 
     'rescan',
     'reload',
     'invite',
+    'remove web2',
     'init .',
   ]) {
     assert.type(await document(line), 'object', line);
@@ -102,6 +103,7 @@ test('arguments and flags reach the agent as the contract means them', async () 
     ['diff 1.1 1.2 a/b/', 'diff', { from: '1.1', to: '1.2', path: 'a/b' }],
     ['verify a --repair', 'verify', { path: 'a', repair: true }],
     ['resume --yes', 'resume', { yes: true }],
+    ['remove 12D3KooWGzBm --share www', 'remove', { share: 'www', peer: '12D3KooWGzBm' }],
     ['history --share www', 'history', { share: 'www' }],
     ['invite', 'invite', { role: 'replica', expiresMs: 86_400_000, uses: 1 }],
     [

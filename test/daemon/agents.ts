@@ -39,6 +39,8 @@ export type Agent = {
   readonly hungUp: string[];
   /** Those it did not take as members. */
   readonly refused: Refused[];
+  /** It ends no connection itself, whatever it is told. */
+  isStubborn: boolean;
   /** Opens its membership anew from what it stored. */
   reopen(): Membership;
 };
@@ -143,12 +145,12 @@ export async function withMesh(
       },
       async hangUp(to: PeerId, reason: string) {
         hungUp.push(`${nameOf(to)}: ${reason}`);
-        cut(peer, to);
+        if (!agent.isStubborn) cut(peer, to);
       },
       admit: (to: PeerId) => void admitted.add(to),
       expel(to: PeerId) {
         expelled.add(to);
-        cut(peer, to);
+        if (!agent.isStubborn) cut(peer, to);
       },
     };
     const sessions = createSessions({
@@ -163,7 +165,8 @@ export async function withMesh(
       onAddresses: () => undefined,
     });
     closers.push(() => sessions.close());
-    const agent = {
+    const agent: Agent = {
+      isStubborn: false,
       name,
       peer,
       keyPair,

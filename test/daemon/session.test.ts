@@ -192,6 +192,7 @@ test('a member that was removed is put out everywhere, and not let in again', as
     await mesh.connect(ana, writer);
     await mesh.connect(bo, writer);
     await mesh.connect(ana, bo);
+    bo.isStubborn = true;
     await mesh.publishRoster(writer, (roster) => {
       const outcome = revoke(roster, bo.keyPair.publicKey, Date.now());
       if (outcome.kind !== 'changed') throw new Error('it is removed');

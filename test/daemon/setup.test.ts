@@ -409,7 +409,10 @@ test('where the authority key is not here the line says where to go', async () =
     const keys = execFileSync('find', [place.home, '-name', '*authority*'], { encoding: 'utf8' }).trim();
     if (keys !== '') rmSync(keys);
     const error = await refused(place.top, () => invite(place.home));
-    assert.match(error.message, /not on this machine: run p2psync invite where p2psync init was run/);
+    assert.match(
+      error.message,
+      /not on this machine: type p2psync invite where it lies \(where p2psync init was run.*p2psync authority import FILE$/,
+    );
     assert.is(error.code, 'permission');
   });
 });

@@ -17,6 +17,11 @@ const flagsOf = (command: CommandSpec): readonly FlagSpec[] => [
 
 const long = (flags: readonly FlagSpec[]): string => flags.map(({ name }) => `--${name}`).join(' ');
 
+function taking(what: 'directory' | 'file'): string {
+  const found = commands.filter((command) => command.arguments.some(({ completes }) => completes === what));
+  return found.map(({ name }) => name).join('|');
+}
+
 function bash(): string {
   const cases = commands.map((command) => {
     const words = command.arguments.flatMap(({ completes }) =>
@@ -50,8 +55,8 @@ ${choices.join('\n')}
 ${cases.join('\n')}
   esac
   COMPREPLY=($(compgen -W "$words" -- "$word"))
-  if [[ "$command" =~ ^(init|join)$ && "$word" != -* ]]; then COMPREPLY+=($(compgen -d -- "$word")); fi
-  if [[ "$command" == import-rsyncd && "$word" != -* ]]; then COMPREPLY+=($(compgen -f -- "$word")); fi
+  if [[ "$command" =~ ^(${taking('directory')})$ && "$word" != -* ]]; then COMPREPLY+=($(compgen -d -- "$word")); fi
+  if [[ "$command" =~ ^(${taking('file')})$ && "$word" != -* ]]; then COMPREPLY+=($(compgen -f -- "$word")); fi
 }
 complete -o filenames -F _p2psync p2psync
 `;

@@ -1,5 +1,5 @@
 /** `members`: who belongs to the shares, in which role, and who may still come. */
-import type { MembersReport } from '../../http/api.ts';
+import type { MembersReport } from '../../http/api-members.ts';
 import { exitCodes } from '../exit.ts';
 import type { Invocation } from '../invocation.ts';
 import { formatTime } from '../render/format.ts';
@@ -18,9 +18,9 @@ const memberColumns: readonly Column[] = [
 
 const invitationColumns: readonly Column[] = [
   { title: 'share', importance: 2 },
-  { title: 'invitation', least: 8, importance: 1 },
+  { title: 'open invitation', least: 8, importance: 1 },
   { title: 'role' },
-  { title: 'used', align: 'right' },
+  { title: 'uses left', align: 'right' },
   { title: 'expires (UTC)' },
 ];
 
@@ -53,13 +53,16 @@ function render(report: MembersReport, options: TableOptions): readonly string[]
       member.revoked ? { text: 'revoked', color: 'red' as const } : member.self ? 'this agent' : '',
     ]);
   const lines = renderTable(memberColumns, members, options);
-  if (report.invitations.length === 0) return lines;
-  const invitations = report.invitations.map((invitation) => [
-    invitation.share,
-    invitation.id,
-    invitation.role,
-    `${invitation.used} of ${invitation.uses}`,
-    formatTime(invitation.expires),
-  ]);
+  // Those with which nobody can come any more are in `--json`.
+  const invitations = report.invitations
+    .filter(({ open }) => open)
+    .map(({ share, id, role, left, uses, expires }) => [
+      share,
+      id,
+      role,
+      `${left} of ${uses}`,
+      formatTime(expires),
+    ]);
+  if (invitations.length === 0) return lines;
   return [...lines, '', ...renderTable(invitationColumns, invitations, options)];
 }
