@@ -83,7 +83,7 @@ export const introductionGraceMs = 7 * 24 * 3600 * 1000;
 /** Longest life of an invitation, ms: a revocation older than this guards against nothing any more. */
 export const invitationLifeMaxMs = 366 * 24 * 3600 * 1000;
 /** Invitations that a home remembers to have made, about 250 B each: as many as a share has members. */
-export const issuedInvitationsMax = membersMax;
+export const issuedInvitationsMax = 1000;
 /** Longest pasted invitation, characters: eight of the longest addresses in base64. */
 export const invitationCharactersMax = 6000;
 /** Shares that two agents have in common. */
