@@ -83,6 +83,8 @@ export function createReconcile(options: {
   /** No apply has ended since the start: neighbours do not know what was here already. */
   let isFirst = true;
   const lost = new Set<Digest>();
+  /** Of those, what the target's own apply missed. */
+  const missed = new Set<Digest>();
   const drift = createDrift();
 
   const pages = (digest: Digest) => (lost.has(digest) ? undefined : library.page(digest));
@@ -150,9 +152,9 @@ export function createReconcile(options: {
     }
   }
 
-  /** Lost, and not met on the walk: wanted all the same. */
+  /** Missed by the apply, and not met on the walk: wanted all the same. What an older target missed may be nowhere any more. */
   function wantLeftovers(): void {
-    for (const digest of lost) {
+    for (const digest of missed) {
       schedule.want({ digest, plane: 'block', bytes: 0, file: null, lost: true });
     }
   }
@@ -190,6 +192,7 @@ export function createReconcile(options: {
     isUnreadable: (version) => unreadable !== null && compareVersions(version, unreadable) === 0,
     start(head, nowMs) {
       assert(phase !== 'applying', 'one version is applied at a time');
+      missed.clear();
       begin(head, nowMs);
     },
     stop(nowMs) {
@@ -215,6 +218,7 @@ export function createReconcile(options: {
     },
     blockArrived(digest, file) {
       lost.delete(digest);
+      missed.delete(digest);
       if (file === null) return;
       file.left -= 1;
       if (file.left === 0) pendingFiles -= 1;
@@ -223,12 +227,16 @@ export function createReconcile(options: {
       if (applied === null || compareVersions(made.version, applied.version) >= 0) applied = made;
       drift.settled();
       lost.clear();
+      missed.clear();
       isFirst = false;
       rest();
     },
     whenFailed({ lost: digests, retryMs }, nowMs) {
       if (phase !== 'applying' || target === null) return;
-      for (const digest of digests) lost.add(digest);
+      for (const digest of digests) {
+        lost.add(digest);
+        missed.add(digest);
+      }
       retryAtMs = nowMs + (digests.length === 0 ? Math.max(retryMs, retryMsMin) : retryMs);
       begin(target, nowMs);
     },

@@ -215,6 +215,32 @@ test('what an apply finds lost is fetched though the library has it, and the app
   assert.equal(lines(again), ['request ana block 1', 'apply 1.2 changes 2']);
 });
 
+test('what was lost for an older version is not waited for where the newer one does without it', () => {
+  const { share, first, second } = twoVersions(files(1));
+  const third = share.publish([{ path: 'f0000' as SharePath, blocks: null }], 3);
+  const bench = createBench({ share, at: first });
+  bench.step(joined(ana));
+  bench.step(status(ana, v(2)));
+  bench.step(gossiped(second.message));
+  serveAll(bench, bench.step(stored(second.message)));
+  const lost = second.newBlocks;
+  const asked = bench.step({ kind: 'applyFailed', version: v(2), lost, retryMs: 0 });
+  assert.equal(lines(asked), ['request ana block 1']);
+  // It is gone at the writer, too, and for good.
+  for (const effect of asked) {
+    if (effect.kind !== 'request') continue;
+    for (const digest of lost) bench.step({ kind: 'missing', peer: ana, id: effect.request.id, digest });
+    bench.step({ kind: 'done', peer: ana, id: effect.request.id });
+  }
+  bench.step(gossiped(third.message));
+  bench.step(status(ana, v(3)));
+  bench.step(stored(third.message));
+  const effects = serveAll(bench, bench.wait(1000));
+  const blocks = effects.filter((effect) => effect.kind === 'request' && effect.request.plane === 'block');
+  assert.equal(lines(blocks), []);
+  assert.ok(lines(effects).some((one) => one.startsWith('apply 1.3')));
+});
+
 test('an apply that failed for want of nothing is tried again after the time it asked for', () => {
   const { share, first, second } = twoVersions([small('a', 100)]);
   const bench = createBench({ share, at: first });
