@@ -17,7 +17,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { digestOf } from '../../../agent/core/digest.ts';
 import type { Entry } from '../../../agent/core/entry.ts';
@@ -111,9 +111,9 @@ function saveOver(path: string, text: string): void {
 
 function swap(one: string, other: string): void {
   lstatSync(other);
-  renameSync(one, `${dirname(one)}.swap`);
+  renameSync(one, `${one}.swap`);
   renameSync(other, one);
-  renameSync(`${dirname(one)}.swap`, other);
+  renameSync(`${one}.swap`, other);
 }
 
 function replace(path: string, make: (path: string) => void): void {
