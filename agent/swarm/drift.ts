@@ -15,8 +15,8 @@ export type Drift = {
   isEmpty(): boolean;
   /** Entries of the tree at `root` for the next apply, in byte order of path. @throws page-missing, malformed. */
   take(pages: PageSource, root: Digest | null): readonly Entry[];
-  /** The changes of an apply with what was taken among them. @throws page-missing, malformed. */
-  addTo(changes: Change[], trees: { pages: PageSource; from: Digest | null; to: Digest }): readonly Change[];
+  /** @param changes all between the applied tree and the one that is applied next. @returns them with what was taken among them. */
+  addTo(changes: Change[]): readonly Change[];
   /** What was taken is applied. */
   settled(): void;
 };
@@ -53,13 +53,12 @@ export function createDrift(): Drift {
       entries.sort((left, right) => comparePaths(left.path, right.path));
       return entries;
     },
-    addTo(changes, { pages, from, to }) {
+    addTo(changes) {
       if (entries.length === 0) return changes;
       const changed = new Set(changes.map((change) => change.path));
       for (const entry of entries) {
-        if (changed.has(entry.path)) continue;
-        const after = from === to ? entry : lookup(pages, to, entry.path);
-        if (after !== undefined) changes.push({ path: entry.path, before: entry, after });
+        // Both trees have the same of it: one entry on both sides makes it a repair.
+        if (!changed.has(entry.path)) changes.push({ path: entry.path, before: entry, after: entry });
       }
       return changes.sort((left, right) => comparePaths(left.path, right.path));
     },

@@ -115,7 +115,7 @@ export function createReconcile(options: {
       isLost: (digest) => lost.has(digest),
       from: applied?.root ?? null,
       to: root,
-      also: drift.take(pages, applied?.root ?? null),
+      also: drift.take(pages, applied?.root ?? null).map((entry) => entry.path),
       missing(missing) {
         if (missing.file !== null && !schedule.isWanted(missing.plane, missing.digest)) {
           if (missing.file.left === 0) pendingFiles += 1;
@@ -144,7 +144,7 @@ export function createReconcile(options: {
         continue;
       }
       assert(target !== null, 'an apply has a target');
-      effects.push({ kind: 'apply', head: target, changes: drift.addTo(changes, { pages, from, to: root }) });
+      effects.push({ kind: 'apply', head: target, changes: drift.addTo(changes) });
       phase = 'applying';
       collector = null;
       walk = null;

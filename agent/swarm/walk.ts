@@ -8,7 +8,7 @@ import type { Digest } from '../core/digest.ts';
 import type { BlockRef, Entry, FileEntry } from '../core/entry.ts';
 import { type Child, decodePage, type PageSource } from '../core/page.ts';
 import { comparePaths, type SharePath } from '../core/path.ts';
-import { holdsPage, iterate } from '../core/tree.ts';
+import { holdsPage, iterate, lookup } from '../core/tree.ts';
 import type { Missing } from './schedule.ts';
 import type { WaitingFile } from './wants.ts';
 
@@ -20,8 +20,8 @@ export type WalkOptions = {
   /** Root of the tree that is applied here. */
   readonly from: Digest | null;
   readonly to: Digest;
-  /** Entries of the applied tree whose content is to be looked at as well. */
-  readonly also: readonly Entry[];
+  /** Paths whose content is to be looked at as well, though the applied tree has the same: as the tree that is walked has it. */
+  readonly also: readonly SharePath[];
   readonly missing: (missing: Missing) => void;
   readonly assemble: (entry: FileEntry, blocks: readonly BlockRef[]) => void;
   /** This block of a changed file is here already. */
@@ -66,7 +66,8 @@ export function createWalk(options: WalkOptions): Walk {
   let spent = 0;
 
   if (options.to !== options.from) pushJob({ kind: 'tree', digest: options.to });
-  if (options.also.length > 0) leaves.push({ entries: options.also, at: 0, old: noEntries });
+  /** They can be looked up once all pages of the tree are here. */
+  let hasAlso = options.also.length > 0;
 
   function pushJob(job: Job): void {
     if (job.kind === 'tree') treeJobs += 1;
@@ -99,6 +100,16 @@ export function createWalk(options: WalkOptions): Walk {
     for (const child of page.children) {
       if (!isApplied(child, page.level - 1)) pushJob({ kind: 'tree', digest: child.digest });
     }
+  }
+
+  function isAlsoDue(): boolean {
+    return hasAlso && treeJobs === 0;
+  }
+
+  function pushAlso(): void {
+    hasAlso = false;
+    const entries = options.also.flatMap((path) => lookup(options.pages, options.to, path) ?? []);
+    leaves.push({ entries, at: 0, old: noEntries });
   }
 
   function isApplied({ lastKey, digest }: Child, level: number): boolean {
@@ -172,6 +183,7 @@ export function createWalk(options: WalkOptions): Walk {
         const file = files[0];
         const leaf = leaves[0];
         if (job !== undefined) visit(job);
+        else if (isAlsoDue()) pushAlso();
         else if (options.isFull()) break;
         else if (file !== undefined) {
           if (file.at < file.blocks.length) advanceFile(file);
@@ -192,9 +204,12 @@ export function createWalk(options: WalkOptions): Walk {
     },
     hasWork: () =>
       (jobAt < jobs.length && leaves.length < leavesAtOnceMax) ||
+      isAlsoDue() ||
       ((files.length > 0 || leaves.length > 0) && !options.isFull()),
-    hasPages: () => treeJobs === 0 && waiting.size === 0 && jobAt >= jobs.length && leaves.length === 0,
-    isDone: () => jobAt >= jobs.length && waiting.size === 0 && files.length === 0 && leaves.length === 0,
+    hasPages: () =>
+      !hasAlso && treeJobs === 0 && waiting.size === 0 && jobAt >= jobs.length && leaves.length === 0,
+    isDone: () =>
+      !hasAlso && jobAt >= jobs.length && waiting.size === 0 && files.length === 0 && leaves.length === 0,
   };
 }
 

@@ -265,6 +265,35 @@ test('drifted paths of the applied tree are applied again, strays are not', () =
   check(bench, [applied(first.message)], []);
 });
 
+test('of a drifted path what the newer version has is fetched, not what was there', () => {
+  const { share, second } = twoVersions([small('a', 100), small('b', 200), small('c', 300)]);
+  const edits = [small('a', 400), { path: 'b', blocks: null }];
+  const third = share.publish(edits, 3);
+  const bench = createBench({ share, at: second });
+  bench.step(joined(ana));
+  bench.step(status(ana, v(3)));
+  bench.step(gossiped(third.message));
+  // What lay there is gone, here and everywhere.
+  for (const digest of second.newBlocks) bench.blocks.delete(digest);
+  bench.step({ kind: 'drifted', paths: ['a', 'b', 'c'] as SharePath[] });
+  const effects = serveAll(bench, bench.step(stored(third.message)));
+  const asked = effects.flatMap((effect) =>
+    effect.kind === 'request' && effect.request.plane === 'block' ? effect.request.digests : [],
+  );
+  assert.equal(
+    asked.map((digest) => share.lengthOf(digest)).sort((left, right) => left - right),
+    [300, 400],
+  );
+  assert.is(lines(effects).at(-1), 'apply 1.3 changes 3');
+  const apply = effects.at(-1);
+  const same = apply?.kind === 'apply' ? apply.changes.filter(({ before, after }) => before === after) : [];
+  assert.equal(
+    same.map((change) => change.path),
+    ['c'],
+    'what both versions have is repaired',
+  );
+});
+
 test('the block list of a big file comes before its blocks, and the file is announced once', () => {
   const big = small('big', ...Array.from({ length: 500 }, () => 9000));
   const { share, second } = twoVersions([big]);
