@@ -24,7 +24,7 @@ import type { Entry } from '../../../agent/core/entry.ts';
 import { type Random, randomFrom } from './churn.ts';
 import { hasVanished } from './judge.ts';
 
-/** Each path, and what is there: `d`, `l target`, `f mode digest`, or `= first` for a further name of a file. */
+/** Each path, and what is there, times in microseconds: `d mode time`, `l time target`, `f mode time digest`, or `= first` for a further name of a file. */
 export type Shape = Record<string, string>;
 
 /** @param options.directories whether directories move and are replaced too. */
@@ -143,12 +143,14 @@ export function diskShape(root: string): Shape {
 
 function shapeAt(full: string, path: string, firsts: Map<bigint, string>): string {
   const stat = lstatSync(full, { bigint: true });
-  if (stat.isDirectory()) return 'd';
-  if (stat.isSymbolicLink()) return `l ${readlinkSync(full)}`;
+  const mode = (Number(stat.mode) & 0o7777).toString(8);
+  const timeUs = stat.mtimeNs / 1000n;
+  if (stat.isDirectory()) return `d ${mode} ${timeUs}`;
+  if (stat.isSymbolicLink()) return `l ${timeUs} ${readlinkSync(full)}`;
   const first = firsts.get(stat.ino);
   if (first !== undefined) return `= ${first}`;
   firsts.set(stat.ino, path);
-  return `f ${(Number(stat.mode) & 0o7777).toString(8)} ${digestOf(readFileSync(full))}`;
+  return `f ${mode} ${timeUs} ${digestOf(readFileSync(full))}`;
 }
 
 /** What the tree says, of files of one block. */
@@ -159,13 +161,16 @@ export function treeShape(tree: ReadonlyMap<string, Entry>): Shape {
 function shapeOf(entry: Entry): string {
   switch (entry.kind) {
     case 'directory':
-      return 'd';
+      return `d ${entry.mode.toString(8)} ${entry.mtimeUs}`;
     case 'symlink':
-      return `l ${entry.target}`;
+      return `l ${entry.mtimeUs} ${entry.target}`;
     case 'hardlink':
       return `= ${entry.target}`;
-    case 'file':
-      return `f ${entry.mode.toString(8)} ${entry.content.kind === 'empty' ? digestOf(new Uint8Array()) : entry.content.digest}`;
+    case 'file': {
+      const { mode, mtimeUs, content } = entry;
+      const digest = content.kind === 'empty' ? digestOf(new Uint8Array()) : content.digest;
+      return `f ${mode.toString(8)} ${mtimeUs} ${digest}`;
+    }
   }
 }
 
