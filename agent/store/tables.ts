@@ -107,7 +107,7 @@ function checkFormat(tables: Tables, directory: string, readOnly: boolean): void
   if (found === undefined) throw missing(directory);
   throw new P2psyncError(
     'malformed',
-    `the index in ${directory} has format ${found} and this program reads ${formatNumber}: use the version that wrote it, or remove the directory and let the agent rescan`,
+    `the index in ${directory} has format ${found} and this program reads ${formatNumber}: use the version that wrote it, or remove the directory and join the share again`,
     { path: directory },
   );
 }
