@@ -183,6 +183,8 @@ export const listLevelsMax = 8;
 // Placing (disk/confined, stage, commit): what is open or in flight while a version is written.
 /** Directory descriptors kept open a thread: a commit touches few directories at a time, and 1,024 is a usual limit of a process. */
 export const directoryDescriptorsMax = 256;
+/** Longest file that is read as a key that was exported, bytes: one line of 150, and what an editor may add. */
+export const keyFileBytesMax = 4096;
 /** What is read of `.p2psync/share`: a share's id and some white space. */
 export const markerBytesMax = 256;
 /** Steps handed to the commit thread in one call: about 20 ms, so that neither an abort nor the main thread waits long. */

@@ -1,7 +1,9 @@
 /** Who the agent is to become: `[run] user` and `group` as numbers. Reads /etc/passwd and /etc/group; changes nothing. */
 import { readFileSync } from 'node:fs';
 import { P2psyncError } from '../base/errors.ts';
+import { accountNumberMax } from '../base/limits.ts';
 import { isCapable } from '../disk/capabilities.ts';
+import { accountRows } from '../disk/owner.ts';
 import type { Config } from './config.ts';
 
 export type Account = {
@@ -75,12 +77,9 @@ function findGroup(wanted: string, directory: string): number {
 }
 
 function rowsOf(file: string): string[][] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .filter(([name = '', , id = '']) => name !== '' && !name.startsWith('#') && isNumber(id));
+  return accountRows(readFileSync(file, 'utf8')).filter(([, , id = '']) => isNumber(id));
 }
 
 function isNumber(text: string): boolean {
-  return /^\d{1,10}$/.test(text) && Number(text) < 2 ** 32 - 1;
+  return /^\d{1,10}$/.test(text) && Number(text) < accountNumberMax;
 }

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { chown, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
+import { keyFileBytesMax } from '../base/limits.ts';
 import { type KeyPair, keyBytes, keyPairFromSeed, shareIdOf } from '../core/keys.ts';
 import type { AuthorityReport, AuthorityResult } from '../http/api-members.ts';
 import { loadIdentity } from '../store/identity.ts';
@@ -33,7 +34,7 @@ export async function authorityStatus(home: string): Promise<readonly AuthorityR
       id: share.id,
       here: isHere,
       path: isHere ? secretPath(home, name) : null,
-      fingerprint: hash('sha256', keyBytes(share.authority), 'hex'),
+      fingerprint: fingerprintOf(share),
     };
   });
 }
@@ -57,7 +58,7 @@ export async function exportAuthority(
       throw new P2psyncError('io', `${file} does not hold what was written to it: the key stays here`);
     removeSecret(home, { kind: 'authority', share: share.id });
   }
-  return resultOf(share, file, { did: move ? 'moved' : 'exported' });
+  return resultOf(share, file, move ? 'moved' : 'exported');
 }
 
 /**
@@ -78,7 +79,7 @@ export async function importAuthority(home: string, file: string): Promise<Autho
   const name = { kind: 'authority', share: share.id } as const;
   writeSecret(home, name, seed);
   await giveToOwner(home, secretPath(home, name));
-  return resultOf(share, file, { did: 'imported' });
+  return resultOf(share, file, 'imported');
 }
 
 /** An agent that has given up root reads it, too. */
@@ -87,16 +88,20 @@ async function giveToOwner(home: string, path: string): Promise<void> {
   if (owner.uid !== file.uid || owner.gid !== file.gid) await chown(path, owner.uid, owner.gid);
 }
 
-function resultOf(share: ShareRecord, file: string, { did }: Pick<AuthorityResult, 'did'>): AuthorityResult {
-  const fingerprint = hash('sha256', keyBytes(share.authority), 'hex');
-  return { share: share.name, id: share.id, did, file, fingerprint };
+function resultOf(share: ShareRecord, file: string, did: AuthorityResult['did']): AuthorityResult {
+  return { share: share.name, id: share.id, did, file, fingerprint: fingerprintOf(share) };
+}
+
+/** Of the public half, for people to compare. */
+function fingerprintOf({ authority }: ShareRecord): string {
+  return hash('sha256', keyBytes(authority), 'hex');
 }
 
 /** @throws {P2psyncError} not-found, io. */
 async function readText(path: string): Promise<string> {
   try {
     const { size } = await stat(path);
-    if (size > 4096) throw new P2psyncError('malformed', `${path} is too long to be a key`);
+    if (size > keyFileBytesMax) throw new P2psyncError('malformed', `${path} is too long to be a key`);
     return await readFile(path, 'latin1');
   } catch (error) {
     if (error instanceof P2psyncError) throw error;

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { P2psyncError, systemCode } from '../base/errors.ts';
 import type { ShareId } from '../core/keys.ts';
 import { agentDirectory } from '../core/path.ts';
+import { markerPath } from '../disk/agent-paths.ts';
 import { writeDurably } from './home.ts';
 
-const markerPath = (directory: string): string => join(directory, agentDirectory, 'share');
+const markerIn = (directory: string): string => join(directory, markerPath);
 
 export async function writeMarker(directory: string, share: ShareId): Promise<void> {
   await mkdir(join(directory, agentDirectory), { recursive: true, mode: 0o700 });
-  await writeDurably(markerPath(directory), `${share}\n`);
+  await writeDurably(markerIn(directory), `${share}\n`);
 }
 
 /** @throws {P2psyncError} io, where the directory is not (any more) the share's, with the remedy. */
@@ -25,14 +26,14 @@ export async function checkMarker(directory: string, share: ShareId): Promise<vo
   }
   throw new P2psyncError(
     'io',
-    `${markerPath(directory)} is not there: is the file system of ${directory} mounted? If the directory was made anew, put the share's id back: mkdir -p ${join(directory, agentDirectory)} && echo ${share} > ${markerPath(directory)}`,
+    `${markerIn(directory)} is not there: is the file system of ${directory} mounted? If the directory was made anew, put the share's id back: mkdir -p ${join(directory, agentDirectory)} && echo ${share} > ${markerIn(directory)}`,
   );
 }
 
 /** @returns the id in it; null where there is none. */
 export async function readMarker(directory: string): Promise<string | null> {
   try {
-    return (await readFile(markerPath(directory), 'utf8')).trim();
+    return (await readFile(markerIn(directory), 'utf8')).trim();
   } catch (error) {
     const code = systemCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;

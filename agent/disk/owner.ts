@@ -73,13 +73,19 @@ function cachedTable(file: string): () => Table {
   };
 }
 
-/** Lines of `name:password:id:…`; the first of several with one name or number counts, as in libc. */
+/** Fields of each line of `name:password:id:…` that names somebody. */
+export function accountRows(text: string): string[][] {
+  return text
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter(([name = '', , id = '']) => name !== '' && !name.startsWith('#') && /^\d{1,10}$/.test(id));
+}
+
+/** The first of several with one name or number counts, as in libc. */
 function parseTable(text: string): Table {
   const names = new Map<number, string>();
   const ids = new Map<string, number>();
-  for (const line of text.split('\n')) {
-    const [name = '', , id = ''] = line.split(':');
-    if (name === '' || name.startsWith('#') || !/^\d{1,10}$/.test(id)) continue;
+  for (const [name = '', , id = ''] of accountRows(text)) {
     if (!names.has(Number(id))) names.set(Number(id), name);
     if (!ids.has(name)) ids.set(name, Number(id));
   }

@@ -18,24 +18,22 @@ const joinedWith = (agent: Agent, name: string): number =>
   agent.heard.filter((line) => line === `joined ${name}`).length;
 
 /** A writer and replicas, each connected with the writer and with those before it. */
-async function meshOf(mesh: Mesh, names: readonly string[]): Promise<Agent[]> {
+async function meshOf<const Names extends readonly string[]>(
+  mesh: Mesh,
+  names: Names,
+): Promise<[writer: Agent, ...{ [At in keyof Names]: Agent }]> {
   const agents = [await mesh.add('writer')];
   for (const name of names) {
     const agent = await mesh.add(name, mesh.invite());
     for (const other of agents) await mesh.connect(agent, other);
     agents.push(agent);
   }
-  return agents;
+  return agents as [Agent, ...{ [At in keyof Names]: Agent }];
 }
 
 test('one who is removed at any member is out at every member, in the writer’s roster, and knows it', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana, bo, carl] = (await meshOf(mesh, ['ana', 'bo', 'carl'])) as [
-      Agent,
-      Agent,
-      Agent,
-      Agent,
-    ];
+    const [writer, ana, bo, carl] = await meshOf(mesh, ['ana', 'bo', 'carl']);
     bo.isStubborn = true;
     await mesh.remove(ana, bo);
     for (const agent of [writer, ana, carl]) {
@@ -63,12 +61,7 @@ test('one who is removed at any member is out at every member, in the writer’s
 
 test('who was away learns of it from whomever it meets first, and takes the removed one in no more', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana, bo, carl] = (await meshOf(mesh, ['ana', 'bo', 'carl'])) as [
-      Agent,
-      Agent,
-      Agent,
-      Agent,
-    ];
+    const [writer, ana, bo, carl] = await meshOf(mesh, ['ana', 'bo', 'carl']);
     for (const other of [writer, ana, bo]) mesh.disconnect(carl, other);
     bo.isStubborn = true;
     await mesh.remove(writer, bo);
@@ -83,7 +76,7 @@ test('who was away learns of it from whomever it meets first, and takes the remo
 
 test('one who was away takes the removed one for a member until it hears of it, and puts it out then', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
+    const [writer, ana, bo] = await meshOf(mesh, ['ana', 'bo']);
     for (const other of [writer, bo]) mesh.disconnect(ana, other);
     bo.isStubborn = true;
     await mesh.remove(writer, bo);
@@ -99,7 +92,7 @@ test('one who was away takes the removed one for a member until it hears of it, 
 
 test('one who was away when it was removed is told when it comes, and takes nobody in itself', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
+    const [writer, ana, bo] = await meshOf(mesh, ['ana', 'bo']);
     for (const other of [writer, ana]) mesh.disconnect(bo, other);
     bo.isStubborn = true;
     await mesh.remove(writer, bo);
@@ -118,12 +111,7 @@ test('one who was away when it was removed is told when it comes, and takes nobo
 test('a removal that the writer has not heard of holds, also against a writer who has an older roster', async () => {
   await withMesh(async (mesh) => {
     const share = shareIdOf(mesh.authority.publicKey);
-    const [writer, ana, bo, carl] = (await meshOf(mesh, ['ana', 'bo', 'carl'])) as [
-      Agent,
-      Agent,
-      Agent,
-      Agent,
-    ];
+    const [writer, ana, bo, carl] = await meshOf(mesh, ['ana', 'bo', 'carl']);
     for (const other of [ana, bo, carl]) mesh.disconnect(writer, other);
     const old = writer.membership.roster();
     assert.ok(old);
@@ -159,7 +147,7 @@ test('a removal that the writer has not heard of holds, also against a writer wh
 
 test('the use of an invitation stays spent, also where the one who was removed was never seen', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana] = (await meshOf(mesh, ['ana'])) as [Agent, Agent];
+    const [writer, ana] = await meshOf(mesh, ['ana']);
     const once = mesh.invite({ uses: 1 });
     mesh.disconnect(ana, writer);
     const bo = await mesh.add('bo', once);
@@ -177,7 +165,7 @@ test('the use of an invitation stays spent, also where the one who was removed w
 
 test('the writer cannot be removed, nor a stranger, nor one twice', async () => {
   await withMesh(async (mesh) => {
-    const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
+    const [writer, ana, bo] = await meshOf(mesh, ['ana', 'bo']);
     const refused = (key: Agent['keyPair']['publicKey'], code: 'conflict' | 'not-a-member'): void =>
       assert.throws(
         () => ana.membership.draftRemoval(key),
@@ -194,7 +182,7 @@ test('the writer cannot be removed, nor a stranger, nor one twice', async () => 
 test('a removal of one who writes waits until another one does', async () => {
   await withMesh(async (mesh) => {
     const share = shareIdOf(mesh.authority.publicKey);
-    const [writer, ana] = (await meshOf(mesh, ['ana'])) as [Agent, Agent];
+    const [writer, ana] = await meshOf(mesh, ['ana']);
     const { publicKey: member } = writer.keyPair;
     const removal = {
       share,
@@ -219,7 +207,7 @@ test('a removal of one who writes waits until another one does', async () => {
 test('a removal that the authority did not sign removes nobody, and costs its sender the connection', async () => {
   await withMesh(async (mesh) => {
     const share = shareIdOf(mesh.authority.publicKey);
-    const [writer, ana, bo] = (await meshOf(mesh, ['ana', 'bo'])) as [Agent, Agent, Agent];
+    const [writer, ana, bo] = await meshOf(mesh, ['ana', 'bo']);
     const removal = ana.membership.draftRemoval(bo.keyPair.publicKey);
     const signed = signRemoval(removal, mesh.authority);
     for (const key of [ana.keyPair, writer.keyPair]) {
