@@ -72,12 +72,15 @@ function simulate(rate: number, connections: number, random: () => number, forMs
     if (one === undefined) break;
     clock.nowMs = Math.max(clock.nowMs, one.atMs);
     if (one.bytes > 0) moved.push({ atMs: clock.nowMs - startMs, bytes: one.bytes, who: at });
+    // Now and then one has nothing to move and takes nothing, but never all.
+    if (at > 0 && random() < 0.01) {
+      next[at] = { atMs: clock.nowMs + 300, bytes: 0 };
+      continue;
+    }
     one.bytes = Math.max(1, Math.ceil(pace.sliceBytes() * (random() < 0.2 ? random() : 1)));
     // A timer is up to 5 ms late.
     const waitMs = pace.take(one.bytes);
     one.atMs = clock.nowMs + waitMs + (waitMs > 0 ? random() * 5 : 0);
-    // Now and then one has nothing to move, but never all.
-    if (at > 0 && random() < 0.01) one.atMs += 300;
   }
   return moved;
 }
