@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commands, globalFlags } from '../../agent/cli/commands.ts';
-import { parameters } from '../../agent/daemon/rsyncd/parameters.ts';
 import { root, sourcesIn } from './sources.ts';
 
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -75,17 +74,6 @@ test('every npm script runs a file that is there', () => {
     .filter(({ file }) => file !== undefined && !existsSync(join(root, file)))
     .map(({ name }) => name);
   assert.equal(wrong, []);
-});
-
-test('every parameter of rsyncd.conf is in the document with its outcome, and no other', () => {
-  const [, section = ''] = read('docs/FROM-RSYNC.md').split('\n## rsyncd.conf\n');
-  const [table = ''] = section.split('\n### ');
-  const rows = [...table.matchAll(/^\| `([^`]+)` \| (\w+) \| (.+) \|$/gm)];
-  assert.ok(rows.length > 50);
-  assert.equal(
-    rows.map(([, name, outcome]) => `${name}: ${outcome}`).sort(),
-    parameters.map(({ name, outcome }) => `${name}: ${outcome}`).sort(),
-  );
 });
 
 test.run();

@@ -7,7 +7,7 @@ import { translateHosts } from './hosts.ts';
 import type { Assignment, RsyncModule } from './modules.ts';
 import { type Agreement, agreementOn, type Import, type Table } from './settings.ts';
 
-/** Connections are kept open here, one to each neighbour, so that a small number would cut the mesh. */
+/** Connections are kept open here, one to each neighbour, of whom there may be 32: a smaller number would cut a mesh. */
 const connectionsLeast = 32;
 const connectionsMost = 10_000;
 
@@ -128,7 +128,7 @@ function translateLimits(into: Import, env: Environment): void {
     if (count === 0) explain('no limit in rsync; here it is 100, and [limits] connections sets another');
     else if (count > 0 && count < connectionsLeast)
       explain(
-        `connections stay open here, one to each neighbour (up to 24 nodes: to all), so that ${count} could cut the mesh; [limits] connections stays at 100`,
+        `connections stay open here, one to each neighbour (up to 24 nodes: to all; beyond: up to 32), so that ${count} could cut the mesh; [limits] connections stays at 100, and may be set by hand to no less than the number of nodes`,
       );
     else if (count > connectionsMost)
       into.set(

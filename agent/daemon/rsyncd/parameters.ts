@@ -213,8 +213,8 @@ const rows: readonly Row[] = [
     'dont compress',
     'module',
     'text',
-    'explained',
-    'nothing is compressed on the way: what a node has already is not sent',
+    'mapped',
+    'nothing to set: slow connections are compressed, and a look at each block leaves out what that does not help',
     'default',
   ],
   [
@@ -263,6 +263,6 @@ export const flagsTakenForParameters: ReadonlyMap<string, string> = new Map([
   ['bwlimit', 'a flag of rsync; [limits] upload and download are the same here'],
   ['passwordfile', 'a flag of the rsync client; there are no passwords'],
   ['delete', 'a flag of the rsync client; what the writer removes is removed everywhere'],
-  ['compress', 'a flag of the rsync client; nothing is compressed on the way'],
+  ['compress', 'a flag of the rsync client; blocks are compressed where the connection is slow and it helps'],
   ['chmod', `a flag of the rsync client; ${modes}`],
 ]);
