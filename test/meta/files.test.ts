@@ -46,6 +46,22 @@ test('nothing is left for later, skipped or singled out', () => {
   assert.equal(wrong, []);
 });
 
+test('every package has one version, and what npm installs is held against a checksum, on other platforms too', () => {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  const own = read('package.json') as Record<'dependencies' | 'devDependencies', Record<string, string>>;
+  const ranges = Object.entries({ ...own.dependencies, ...own.devDependencies }).filter(
+    ([, version]) => !/^\d+\.\d+\.\d+$/.test(version),
+  );
+  assert.equal(ranges, []);
+  const { packages } = read('package-lock.json') as { packages: Record<string, { integrity?: string }> };
+  const locked = Object.entries(packages).filter(([path]) => path !== '');
+  assert.ok(locked.length > 300);
+  assert.equal(
+    locked.filter(([, { integrity }]) => integrity?.startsWith('sha512-') !== true).map(([path]) => path),
+    [],
+  );
+});
+
 test('every package with an install script is allowed or denied by name, as npm wants it of locks without addresses', () => {
   const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
   const { allowScripts } = read('package.json') as { allowScripts: Record<string, boolean> };
