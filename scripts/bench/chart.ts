@@ -9,12 +9,12 @@ const width = 860;
 const columns = 2;
 const gap = 28;
 const margin = 16;
-const titleHeight = 22;
+const titleHeight = 38;
 const barHeight = 15;
 const barGap = 4;
 const labelWidth = 70;
 /** Behind the longest bar there is room for its number. */
-const valueWidth = 84;
+const valueWidth = 104;
 const headHeight = 44;
 
 const colours: Record<ContenderName, string> = {
@@ -63,7 +63,7 @@ function barsOf(row: Row): Bar[] {
     const cell = row.cells[name];
     if (cell === undefined) return [];
     const value = medianOf(cell);
-    return [{ name, value, text: value === undefined ? (cell.note ?? '') : numberText(value, row.unit) }];
+    return [{ name, value, text: value === undefined ? (cell.note ?? '') : valueText(value, row) }];
   });
 }
 
@@ -85,10 +85,19 @@ function renderPanel(
       `<text x="${(left + labelWidth + length + 6).toFixed(1)}" y="${y + 12}">${escapeText(shown)}</text>`,
     ].join('\n');
   });
-  const unit = row.unit === 'bytes' || row.unit === '×' ? row.metric : `${row.metric}, ${row.unit}`;
-  const title = `${row.scenario}: ${row.subject}`;
-  return `<text class="title" x="${left}" y="${top + 14}">${escapeText(title)} <tspan class="quiet">${escapeText(unit)}</tspan></text>
+  return `<text class="title" x="${left}" y="${top + 14}">${escapeText(`${row.scenario}: ${row.subject}`)}</text>
+<text class="quiet" x="${left}" y="${top + 29}">${escapeText(metricText(row))}</text>
 ${lines.join('\n')}`;
+}
+
+/** A chart is for a glance: bytes in full are for the table. */
+function valueText(value: number, { unit }: Row): string {
+  return numberText(unit === 'bytes' ? value / 1024 : value, unit);
+}
+
+function metricText({ metric, unit }: Row): string {
+  if (unit === '×') return metric;
+  return `${metric}, ${unit === 'bytes' ? 'KiB' : unit}`;
 }
 
 function escapeText(text: string): string {
