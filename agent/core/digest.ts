@@ -31,10 +31,12 @@ export function decodeDigest(bytes: Bytes): Digest {
   return toHex(bytes.subarray(1)) as Digest;
 }
 
+export function isDigest(text: string): text is Digest {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
 /** @throws {P2psyncError} malformed, where the text is not 64 lower-case hex digits. */
 export function parseDigest(text: string): Digest {
-  if (!/^[0-9a-f]{64}$/.test(text)) {
-    throw new P2psyncError('malformed', `not a digest: ${JSON.stringify(text.slice(0, 80))}`);
-  }
-  return text as Digest;
+  if (isDigest(text)) return text;
+  throw new P2psyncError('malformed', `not a digest: ${JSON.stringify(text.slice(0, 80))}`);
 }

@@ -140,7 +140,16 @@ export function parseRecord(line: string): TransferRecord | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const record: Partial<Record<keyof TransferRecord, unknown>> = value;
-  const texts = [record.time, record.op, record.share, record.path, record.kind, record.change];
+  const texts = [
+    record.time,
+    record.op,
+    record.share,
+    record.version,
+    record.path,
+    record.kind,
+    record.change,
+    ...[record.link, record.sum].filter((one) => one !== undefined),
+  ];
   const numbers = [
     record.pid,
     record.size,
@@ -153,6 +162,14 @@ export function parseRecord(line: string): TransferRecord | undefined {
   const whole =
     texts.every((one) => typeof one === 'string') &&
     numbers.every((one) => typeof one === 'number') &&
-    Array.isArray(record.from);
+    Array.isArray(record.from) &&
+    record.from.every(isPeer);
   return whole ? (value as TransferRecord) : undefined;
+}
+
+function isPeer(value: unknown): value is TransferPeer {
+  if (typeof value !== 'object' || value === null) return false;
+  const peer: Partial<Record<keyof TransferPeer, unknown>> = value;
+  const texts = [peer.peer, peer.name, peer.address];
+  return texts.every((one) => typeof one === 'string') && typeof peer.bytes === 'number';
 }

@@ -1,5 +1,5 @@
 /** What lies in `.p2psync`, relative to the share's directory. Pure. */
-import { type Digest, parseDigest } from '../core/digest.ts';
+import { type Digest, isDigest } from '../core/digest.ts';
 import { agentDirectory } from '../core/path.ts';
 import type { Confined } from './confined.ts';
 import { hasErrorCode } from './system-errors.ts';
@@ -36,9 +36,8 @@ export function parseStagedName(name: string): StagedName | undefined {
   const dot = name.indexOf('.');
   const text = dot < 0 ? name : name.slice(0, dot);
   const kind = dot < 0 ? 'block' : name.slice(dot + 1);
-  if (!/^[0-9a-f]{64}$/.test(text) || (kind !== 'block' && kind !== 'part' && kind !== 'list'))
-    return undefined;
-  return { digest: parseDigest(text), kind };
+  if (!isDigest(text) || (kind !== 'block' && kind !== 'part' && kind !== 'list')) return undefined;
+  return { digest: text, kind };
 }
 
 /** Makes them where they are not, private, and nobody's group by inheritance. */

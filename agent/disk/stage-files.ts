@@ -19,16 +19,11 @@ import {
 } from './agent-paths.ts';
 import { type BlockSource, createBlockReader, readFully, writeFully, writeWithHoles } from './block-bytes.ts';
 import type { Confined } from './confined.ts';
+import { decodeList, encodeList, type PartDescription } from './part-list.ts';
 import { hasErrorCode } from './system-errors.ts';
 
 const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = constants;
 
-export type PartDescription = {
-  readonly content: Digest;
-  readonly size: number;
-  readonly sparse: boolean;
-  readonly blocks: readonly BlockRef[];
-};
 /** `filled[i]`: 1 where block i is there, by its hash. */
 export type Part = PartDescription & { readonly filled: Uint8Array };
 
@@ -243,33 +238,4 @@ function readWhole(confined: Confined, path: string): string {
   } finally {
     confined.calls.closeSync(file);
   }
-}
-
-function encodeList({ size, sparse, blocks }: PartDescription): string {
-  return JSON.stringify([size, sparse, blocks.map(({ digest, length }) => [digest, length])]);
-}
-
-/** @returns undefined where a kill cut the text short. */
-function decodeList(content: Digest, text: string): PartDescription | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(value)) return undefined;
-  const [size, sparse, list] = value;
-  if (typeof size !== 'number' || typeof sparse !== 'boolean' || !Array.isArray(list)) return undefined;
-  const blocks: BlockRef[] = list.map(([digest, length]: [Digest, number]) => ({ digest, length }));
-  const known = blocks.every(({ length }) => length > 0 && length <= blockBytesMax);
-  const sum = blocks.reduce((total, { length }) => total + length, 0);
-  return known && sum === size ? { content, size, sparse, blocks } : undefined;
-}
-
-/** A list that does not fit its file, or a block that is too long: a bug or an attack, never staged. */
-export function checkPart({ content, size, blocks }: PartDescription): void {
-  const sum = blocks.reduce((total, { length }) => total + length, 0);
-  if (sum === size && blocks.every(({ length }) => length > 0 && length <= blockBytesMax)) return;
-  const message = `the blocks of ${content} add up to ${sum} bytes, the file has ${size}`;
-  throw new P2psyncError('malformed', message, { content });
 }

@@ -9,8 +9,9 @@ import type { Digest } from '../core/digest.ts';
 import type { BlockRef, FileEntry } from '../core/entry.ts';
 import { partOf, stagedBlock } from './agent-paths.ts';
 import type { BlockSource } from './block-bytes.ts';
+import { checkPart, type PartDescription } from './part-list.ts';
 import { createPool, type Pool, workerUrl } from './pool.ts';
-import { checkPart, type Part, type PartDescription, type PutBlock } from './stage-files.ts';
+import type { Part, PutBlock } from './stage-files.ts';
 
 export type Stage = {
   /** True where the block is here: as a file of its own or inside an assembly. */

@@ -84,6 +84,7 @@ export function decodeRecord(input: Bytes): StoredRecord {
     mtimeNs: bytes.readBigInt64BE(53),
     ctimeNs: bytes.readBigInt64BE(61),
   };
+  if (!Number.isSafeInteger(stat.size) || !Number.isSafeInteger(stat.allocated)) throw damaged();
   const digest = toHex(bytes.subarray(fixedBytes, tailAt)) as Digest;
   return {
     record: { stat, content: contentOf(contentKind, digest, flags) },
