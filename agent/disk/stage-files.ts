@@ -5,10 +5,8 @@
  */
 import { constants } from 'node:fs';
 import type { Bytes } from '../base/bytes.ts';
-import { P2psyncError } from '../base/errors.ts';
 import { blockBytesMax, openPartsMax } from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
-import type { BlockRef } from '../core/entry.ts';
 import {
   ensureDirectories,
   listOf,
