@@ -32,6 +32,11 @@ test('a head that a member signed, by its own right or in the writer’s name, i
       const head = { head: named, body, signature };
       return encodeHeadMessage({ kind: 'head', head, operations: null });
     };
+    const ofAnotherShare = (): Uint8Array => {
+      const other = { ...exampleHead, version, writer: writer.keyPair.publicKey };
+      assert.is.not(other.share, share);
+      return encodeHeadMessage({ kind: 'head', head: signHead(other, writer.keyPair), operations: null });
+    };
     for (const agent of [writer, ana, bo]) {
       const delivered: string[] = [];
       const { validate } = headsHandlers(share, agent.membership, (peer) => void delivered.push(peer));
@@ -41,6 +46,7 @@ test('a head that a member signed, by its own right or in the writer’s name, i
       assert.is(validate(headOf(ana, 2), ana.peer), 'ignore', agent.name);
       assert.is(validate(headOf(writer, 2), writer.peer), 'ignore', agent.name);
       assert.is(validate(forged(), ana.peer), 'reject', agent.name);
+      assert.is(validate(ofAnotherShare(), writer.peer), 'reject', agent.name);
       assert.is(validate(digestBytes(), ana.peer), 'reject', agent.name);
     }
     // Once ana was granted an epoch it is the former writer whose heads are not taken.

@@ -10,63 +10,9 @@ import { toHex } from '../../agent/base/bytes.ts';
 import { blockBytesMax, bulkArrivalsPerAddressMax, MIB } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { createPace } from '../../agent/net/blocks/pace.ts';
-import type { FromSockets, Psk, ToSockets } from '../../agent/net/blocks/tls-messages.ts';
-import { createSockets, type SocketPaces } from '../../agent/net/blocks/tls-sockets.ts';
+import type { Psk } from '../../agent/net/blocks/tls-messages.ts';
 import { encodeBulk } from '../../agent/wire/bulk.ts';
-
-type Rig = {
-  readonly port: number;
-  readonly said: FromSockets[];
-  tell(message: ToSockets): void;
-  until(fits: (message: FromSockets) => boolean): Promise<FromSockets>;
-  close(): void;
-};
-
-/** @param allow of each `IP:PORT` that knocks. */
-async function startRig(
-  allow: (address: string) => boolean = () => true,
-  paces: SocketPaces = { upload: createPace(), download: createPace() },
-): Promise<Rig> {
-  const said: FromSockets[] = [];
-  const waiting = new Set<() => void>();
-  const sockets = createSockets((message) => {
-    said.push(message);
-    // As the main thread answers: in a turn of its own.
-    if (message.kind === 'knock') {
-      const { knock, address } = message;
-      setImmediate(() => sockets.handle({ kind: 'knockAnswer', knock, allowed: allow(address) }));
-    }
-    for (const wake of waiting) wake();
-  }, paces);
-  async function until(fits: (message: FromSockets) => boolean): Promise<FromSockets> {
-    const { promise, resolve, reject } = Promise.withResolvers<FromSockets>();
-    const kinds = () => JSON.stringify(said.map(({ kind }) => kind));
-    const timer = setTimeout(() => reject(new Error(`did not happen: ${kinds()}`)), 8_000);
-    const look = () => {
-      const found = said.find(fits);
-      if (found !== undefined) resolve(found);
-    };
-    waiting.add(look);
-    look();
-    return await promise.finally(() => {
-      clearTimeout(timer);
-      waiting.delete(look);
-    });
-  }
-  sockets.handle({ kind: 'listen', hosts: ['127.0.0.1'], port: 0 });
-  const listening = await until(({ kind }) => kind === 'listening');
-  return {
-    port: listening.kind === 'listening' ? listening.port : 0,
-    said,
-    tell: (message) => sockets.handle(message),
-    until,
-    close: () => sockets.close(),
-  };
-}
-
-function freshPsk(): Psk {
-  return { identity: toHex(new Uint8Array(randomBytes(16))), key: new Uint8Array(randomBytes(32)) };
-}
+import { freshPsk, ofLink, type Rig, startRig } from './rig.ts';
 
 /** As a stranger's program would; its errors are its own. */
 function dial(port: number, psk: Psk, more: ConnectionOptions = {}): TLSSocket {
@@ -91,8 +37,6 @@ const closed = async (socket: Socket): Promise<void> => {
   if (socket.closed) resolve();
   await promise;
 };
-const ofLink = (kind: FromSockets['kind'], link: number) => (message: FromSockets) =>
-  message.kind === kind && 'link' in message && message.link === link;
 
 test('who has the key gets in, once', async () => {
   const rig = await startRig();

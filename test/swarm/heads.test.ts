@@ -24,6 +24,8 @@ test('only a higher version is news', () => {
   assert.is(heads.offer(last).kind, 'news');
   assert.is(heads.offer(first).kind, 'old');
   assert.is(heads.offer(last).kind, 'old');
+  // Nor one that is signed again later than what is here: the version counts, not the time.
+  assert.is(heads.offer(resigned(first, last.head.head.timeMs + 60_000)).kind, 'old');
   assert.is(heads.highest(), last.head);
 });
 

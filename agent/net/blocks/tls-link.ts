@@ -165,6 +165,8 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   socket.setKeepAlive(true);
   socket.on('error', (error) => {
     failure = error;
+    // Of a record that does not decrypt Node says an error, and leaves the connection standing.
+    socket.destroy();
   });
   socket.on('close', () => end(failure));
 
