@@ -59,6 +59,17 @@ test('one who is removed at any member is out at every member, in the writer’s
   });
 });
 
+test('one who is removed is put out by who removes it, also where nobody else is there', async () => {
+  await withMesh(async (mesh) => {
+    const [writer, ana, bo] = await meshOf(mesh, ['ana', 'bo']);
+    for (const other of [ana, bo]) mesh.disconnect(writer, other);
+    bo.isStubborn = true;
+    await mesh.remove(ana, bo);
+    assert.ok(ana.expelled.has(bo.peer));
+    assert.ok(ana.heard.includes('left bo'));
+  });
+});
+
 test('who was away learns of it from whomever it meets first, and takes the removed one in no more', async () => {
   await withMesh(async (mesh) => {
     const [writer, ana, bo, carl] = await meshOf(mesh, ['ana', 'bo', 'carl']);

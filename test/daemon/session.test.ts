@@ -7,8 +7,10 @@ import { revoke } from '../../agent/core/admission.ts';
 import { signGrant } from '../../agent/core/grant.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
 import type { Roster } from '../../agent/core/roster.ts';
+import { signStatement } from '../../agent/core/statement.ts';
 import { encodeControl } from '../../agent/wire/control.ts';
 import { protocolNumber } from '../../agent/wire/frames.ts';
+import { exampleStatement } from '../core/documents.ts';
 import { type Agent, withMesh } from './agents.ts';
 
 const namesOf = (agent: Agent): string[] =>
@@ -184,6 +186,26 @@ test('a certificate of somebody else admits nobody', async () => {
   });
 });
 
+test('the word of one who is no member brings nobody in', async () => {
+  await withMesh(async (mesh) => {
+    const writer = await mesh.add('writer');
+    const late = await mesh.add('late', mesh.invite());
+    const stranger = await mesh.add('stranger', mesh.invite());
+    const share = shareIdOf(mesh.authority.publicKey);
+    const { certificate } = late.membership;
+    const introduction = encodeControl({ kind: 'introduce', share, certificate, addresses: [] });
+    mock.timers.enable({ apis: ['Date'], now: Date.now() + 5 * 3_600_000 });
+    try {
+      // A member's word counts for a while after the invitation's end; this one never showed that it is one.
+      writer.sessions.connected({ peer: stranger.peer, direction: 'inbound', address: '127.0.0.1:2' });
+      await mesh.inject(stranger, writer, introduction);
+      assert.equal(inRoster(writer), ['writer']);
+    } finally {
+      mock.timers.reset();
+    }
+  });
+});
+
 test('a member that was removed is put out everywhere, and not let in again', async () => {
   await withMesh(async (mesh) => {
     const writer = await mesh.add('writer');
@@ -346,6 +368,12 @@ test('what a peer says is heard in order, and only once it is a member', async (
     const status = { kind: 'status', applied: null, head: null, rosterVersion: 0 } as const;
     writer.sessions.connected({ peer: ana.peer, direction: 'inbound', address: '127.0.0.1:2' });
     await mesh.inject(ana, writer, encodeControl({ kind: 'share', share, message: status }));
+    // Neither what it says of the share nor what it passes on.
+    const statement = signStatement(
+      { ...exampleStatement, share, member: writer.keyPair.publicKey },
+      writer.keyPair,
+    );
+    await mesh.inject(ana, writer, encodeControl({ kind: 'statement', statement }));
     assert.equal(writer.heard, []);
     writer.sessions.disconnected(ana.peer);
 
