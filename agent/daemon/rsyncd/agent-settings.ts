@@ -56,7 +56,9 @@ function agreed(
 
 function translateAccess(into: Import, env: Environment): void {
   const listOf = (module: RsyncModule, parameter: string): string =>
-    expandVariables(module.values.get(parameter)?.value ?? '', env).trim();
+    expandVariables(module.values.get(parameter)?.value ?? '', env)
+      .trim()
+      .replace(/\s+/g, ' ');
   const lists = into.config.modules.map((module) => ({
     name: module.name,
     allow: listOf(module, 'hosts allow'),

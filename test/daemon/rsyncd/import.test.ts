@@ -195,7 +195,7 @@ test('what our configuration knows and this version refuses is a comment that sh
 
 test('modules that differ in what is one for the agent are told apart in a comment', async () => {
   const { config, notes } = await importText(
-    '[a]\npath = /a\ntimeout = 600\nhosts allow = 10.0.0.1\n[b]\npath = /b\ntimeout = 300\n[c]\npath = /c',
+    '[a]\npath = /a\ntimeout = 600\nhosts allow = 10.0.0.1 \\\n\t 10.0.0.2\n[b]\npath = /b\ntimeout = 300\n[c]\npath = /c',
   );
   const parsed = parseConfig(config, null);
   assert.equal([parsed.access.allow, parsed.limits.idleTimeoutMs], [[], 600_000]);
@@ -205,7 +205,7 @@ test('modules that differ in what is one for the agent are told apart in a comme
     ['explained', 'explained'],
   );
   assert.match(timeouts[0]?.note ?? '', 'a: 600, b: 300, c: unset');
-  assert.match(config, 'a: 10.0.0.1; b: all; c: all');
+  assert.match(config, 'a: 10.0.0.1 10.0.0.2; b: all; c: all');
 });
 
 test('several modules are several shares', async () => {
