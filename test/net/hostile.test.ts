@@ -176,6 +176,15 @@ test('strangers get a place each until there is none, and the next is refused', 
   });
 });
 
+/** Whatever was on its way has arrived when frames have gone there and back. */
+async function arrived(ana: TestHost, bo: TestHost): Promise<void> {
+  for (let round = 0; round < 20; round += 1) {
+    const before = ana.count('control');
+    bo.send(ana.peer, Uint8Array.of(round));
+    await ana.until(() => ana.count('control') > before);
+  }
+}
+
 test('a stranger has the control stream and nothing else: blocks and gossip wait for admission', async () => {
   const [ana, bo] = [await startTestHost(), await startTestHost()];
   // Ana trusts bo already, bo does not know ana yet.
@@ -195,12 +204,7 @@ test('a stranger has the control stream and nothing else: blocks and gossip wait
   ana.publish('t', Uint8Array.of(1));
   ana.send(bo.peer, Uint8Array.of(1));
   await bo.until(ofKind('control'));
-  // Whatever was on its way has arrived when a second frame has gone there and back.
-  for (let round = 0; round < 20; round += 1) {
-    const before = ana.count('control');
-    bo.send(ana.peer, Uint8Array.of(round));
-    await ana.until(() => ana.count('control') > before);
-  }
+  await arrived(ana, bo);
   assert.equal([bo.count('request'), heard.length], [0, 0]);
   bo.admit(ana.peer);
   await bo.until(ofKind('request'));
@@ -221,6 +225,7 @@ test('expelling closes at once, at both ends, and makes a stranger of the peer',
   ana.blocks.request(bo.peer, { share, id: 1, plane: 'block', digests: [digest] });
   ana.send(bo.peer, Uint8Array.of(1));
   await bo.until(ofKind('control'));
+  await arrived(ana, bo);
   assert.is(bo.count('request'), 0);
   await closeAll(ana, bo);
 });
