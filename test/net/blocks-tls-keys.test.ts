@@ -6,10 +6,8 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'n
 import { zstdCompressSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toHex } from '../../agent/base/bytes.ts';
 import { blockBytesMax, bulkArrivalsPerAddressMax, MIB } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
-import { createPace } from '../../agent/net/blocks/pace.ts';
 import type { Psk } from '../../agent/net/blocks/tls-messages.ts';
 import { encodeBulk } from '../../agent/wire/bulk.ts';
 import { freshPsk, ofLink, type Rig, startRig } from './rig.ts';
