@@ -1,6 +1,5 @@
 /** Shares and peers as `status`, `peers` and `members` show them. Reads, never changes anything. */
 
-import { headStaleMs } from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
 import { compareVersions, formatVersion } from '../core/version.ts';
@@ -10,6 +9,7 @@ import type { Host, Traffic } from '../net/host.ts';
 import type { MemberRow } from './membership-rows.ts';
 import type { Rates } from './rates.ts';
 import type { PeerInfo, Sessions } from './session.ts';
+import { isStale } from './share-state.ts';
 import type { Share } from './share-types.ts';
 import type { Applied } from './state.ts';
 
@@ -62,7 +62,7 @@ function isMemberAtHead(share: Share, peer: PeerId, ports: ReportPorts): boolean
   return head !== null && applied !== null && compareVersions(applied, head.head.version) >= 0;
 }
 
-export function isAtHead(share: Share): boolean {
+export function isAtHead(share: Pick<Share, 'head' | 'applied'>): boolean {
   const head = share.head();
   return head !== null && share.applied()?.root === head.head.root;
 }
@@ -170,14 +170,17 @@ export function reportHistory(share: Share): HistoryRow[] {
 }
 
 /** Why a load balancer should not send visitors here; nothing where it may. */
-export function reportReady(shares: readonly Share[], maxLagMs: number): ReadyReport {
+/** What counts for it of a share. */
+export type ReadyShare = Pick<Share, 'record' | 'state' | 'head' | 'applied' | 'faults' | 'versions'>;
+
+export function reportReady(shares: readonly ReadyShare[], maxLagMs: number): ReadyReport {
   const reasons = shares.flatMap((share) => {
     const name = share.record.name;
     const state = share.state();
     const head = share.head();
     if (state === 'error') return [`share ${name}: ${share.faults.list()[0]?.message ?? 'error'}`];
     if (share.applied() === null || head === null) return [`share ${name} has no version yet`];
-    if (Date.now() - head.head.timeMs > headStaleMs) {
+    if (isStale(head, Date.now())) {
       return [`share ${name}: the writer has not been heard of for ${ageSeconds(head)} s`];
     }
     const lagMs = isAtHead(share) ? 0 : share.versions.lagSeconds(share.applied()?.version ?? null) * 1000;

@@ -3,7 +3,7 @@
  * order in which they start, the queue of the machine's events and the share's state.
  */
 import { messageOf, P2psyncError } from '../base/errors.ts';
-import { headRefreshMs, headStaleMs, pollUnwatchedMs } from '../base/limits.ts';
+import { headRefreshMs, pollUnwatchedMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import type { SignedHead } from '../core/head.ts';
 import { type PeerId, publicKeyOfPeer } from '../core/keys.ts';
@@ -20,6 +20,7 @@ import { createHousekeeper } from './housekeep.ts';
 import { createPeerTable } from './peers.ts';
 import { createRefusals } from './refusals.ts';
 import { type Running, startShare } from './share-start.ts';
+import { stateOf } from './share-state.ts';
 import type { Share, ShareOptions } from './share-types.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
 import { untilIdle } from './stall.ts';
@@ -83,15 +84,17 @@ export function openShare(options: ShareOptions): Share {
   }
 
   function state(): ShareState {
-    if (faults.isBroken()) return 'error';
-    if (isPaused()) return 'paused';
-    if (running === null) return 'starting';
-    if (!scanned) return 'scanning';
-    const current = head();
-    if (current === null || applied === null) return writes() ? 'scanning' : 'syncing';
-    if (!writes() && (applied.root !== current.head.root || running.replica.progress().phase !== 'idle'))
-      return 'syncing';
-    return Date.now() - current.head.timeMs > headStaleMs ? 'stale' : 'in-sync';
+    const standing = {
+      isBroken: faults.isBroken(),
+      isPaused: isPaused(),
+      isRunning: running !== null,
+      isScanned: scanned,
+      writes: writes(),
+      head: head(),
+      applied,
+      isIdle: running?.replica.progress().phase === 'idle',
+    };
+    return stateOf(standing, Date.now());
   }
 
   const queue = createEventQueue({
