@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AssertionFailed } from '../../agent/base/assert.ts';
+import { utf8 } from '../../agent/base/bytes.ts';
 import { pageKeysMax } from '../../agent/base/limits.ts';
 import { createHashBoundary } from '../../agent/core/boundary.ts';
 import { buildTree, emptyTree, type TreeWrite, updateTree } from '../../agent/core/build.ts';
@@ -235,7 +236,8 @@ test('edits out of order, or of another path than their entry, are a bug of the 
 test('another salt makes another tree, and the same entries', () => {
   const shelf = createShelf();
   const base = put(shelf, siteOf(2000));
-  const other = shelf.put(buildTree(siteOf(2000), Uint8Array.of(1, 2, 3)));
+  const other = shelf.put(buildTree(siteOf(2000), utf8('salt 1')));
+  assert.is(utf8('salt 1').byteLength, salt.byteLength);
   assert.is.not(other.root, base.root);
   assert.equal([...iterate(shelf.source, other.root)], siteOf(2000));
 });
