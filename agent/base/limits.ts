@@ -365,7 +365,7 @@ export const bulkRetryMaxMs = 600_000;
 export const bulkAheadBytesMax = 2 * MIB;
 /** Memory into which a connection that asks is read, bytes: what OpenSSL decrypts from one read of the socket. */
 export const bulkReadBytes = 64 * KIB;
-/** Frames go to the main thread together, up to this many bytes at a time. */
+/** Blocks go from thread to thread together, up to this many bytes at a time, in memory of about that size. */
 export const bulkBatchBytes = 256 * KIB;
 /** Bytes of one connection on their way from the main thread to the kernel; above it the next answer waits. */
 export const bulkSendBytesMax = 1 * MIB;
@@ -386,8 +386,8 @@ export const departedFilesMax = 100_000;
 /** A repair is looked after this often, ms, and given up for now where nothing has moved for so long, ms: nobody may have the bytes. */
 export const repairLookMs = 50;
 export const repairStalledMs = 30_000;
-/** Blocks of one request that are read with one call of the worker: small ones share its cost, large ones stay few. */
-export const serveBlocksAtOnce = 32;
+/** Bytes of one request that are read with one call of the worker: small blocks share its cost, and four answers at a time hold 4 MiB. */
+export const serveBytesAtOnce = 1 * MIB;
 /** From an agent's port to the one of its blocks: agents on one machine are given neighbouring ports, which must not meet. */
 export const bulkPortStep = 1_000;
 /** Heads of which is remembered when they were heard, some 50 B each: what lag is reckoned by. */

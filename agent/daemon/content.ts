@@ -6,7 +6,14 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf } from '../base/errors.ts';
-import { applyRetryMs, contentPendingBytesMax, serveBlocksAtOnce, serveReadMs } from '../base/limits.ts';
+import {
+  applyRetryMs,
+  bulkBatchBytes,
+  contentPendingBytesMax,
+  KIB,
+  serveBytesAtOnce,
+  serveReadMs,
+} from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { BlockLocation, Reader } from '../disk/read.ts';
@@ -23,6 +30,8 @@ export type ContentPorts = {
   readonly log: Log;
   readonly feed: (event: Event) => void;
   readonly answer: (peer: PeerId, answer: BlockAnswer) => Promise<void>;
+  /** Some answers of one request; the memory of their blocks is given away. */
+  readonly give: (peer: PeerId, answers: readonly BlockAnswer[]) => Promise<void>;
   /** Staging failed, for want of space or otherwise; null: it works again. */
   readonly onStageFault: (fault: { readonly code: string; readonly message: string } | null) => void;
 };
@@ -40,7 +49,14 @@ export type Content = {
   readonly sent: () => number;
 };
 
-type Arrived = Extract<BlockAnswer, { kind: 'block' }> & { readonly peer: PeerId };
+/** `length`: of the bytes, whose memory may be given away. */
+type Arrived = Extract<BlockAnswer, { kind: 'block' }> & { readonly peer: PeerId; readonly length: number };
+
+/** A block that is to be served, and where it may lie. */
+type Wanted = { readonly digest: Digest; readonly locations: readonly BlockLocation[] };
+
+/** What is taken for the length of a block of which only the stage knows, bytes. */
+const stagedBytesGuess = 32 * KIB;
 
 /** `left`: not answered yet. */
 type Asked = { readonly plane: BlockRequest['plane']; readonly left: Set<Digest> };
@@ -65,8 +81,7 @@ export function createContent(ports: ContentPorts): Content {
       pages = [];
       blocks = [];
       await Promise.all([storePages(pagesNow), stageBlocks(blocksNow)]);
-      for (const one of [...pagesNow, ...blocksNow]) pendingBytes -= one.bytes.byteLength;
-      for (const one of blocksNow) release(one);
+      for (const one of [...pagesNow, ...blocksNow]) pendingBytes -= one.length;
     }
   }
 
@@ -83,12 +98,15 @@ export function createContent(ports: ContentPorts): Content {
     const first = new Map<Digest, Arrived>();
     for (const one of arrived) if (!first.has(one.digest)) first.set(one.digest, one);
     const now = [...first.values()];
+    // Copies: what they lie in is about to be given away.
+    const later = arrived.filter((one) => first.get(one.digest) !== one).map(copyOf);
     await keep(now, async () => {
-      const wrong = new Set(await ports.stage.put(now));
+      // Those that the network hashed came in memory that is ours; of the others some may still be used there.
+      const give = now.every(({ verified }) => verified === true);
+      const wrong = new Set(await ports.stage.put(now, { give }));
       return new Set(now.filter(({ digest }) => !wrong.has(digest)));
     });
-    if (now.length < arrived.length)
-      await stageBlocks(arrived.filter((one) => first.get(one.digest) !== one));
+    if (later.length > 0) await stageBlocks(later);
   }
 
   /** @param work gives those whose bytes were right, when they are stored. */
@@ -113,8 +131,8 @@ export function createContent(ports: ContentPorts): Content {
 
   function report(arrived: readonly Arrived[], right: ReadonlySet<Arrived>): void {
     for (const one of arrived) {
-      const { peer, id, digest, bytes } = one;
-      if (right.has(one)) ports.feed({ kind: 'stored', peer, id, digest, bytes: bytes.byteLength });
+      const { peer, id, digest, length } = one;
+      if (right.has(one)) ports.feed({ kind: 'stored', peer, id, digest, bytes: length });
       else ports.feed({ kind: 'wrongBytes', peer, id, digest });
     }
   }
@@ -135,12 +153,13 @@ export function createContent(ports: ContentPorts): Content {
           ports.feed({ kind: 'wrongBytes', peer, id: answer.id, digest: answer.digest });
           return undefined;
         }
-        received += answer.bytes.byteLength;
-        pendingBytes += answer.bytes.byteLength;
-        (plane === 'page' ? pages : blocks).push({ peer, ...answer });
-        flushing ??= flush().finally(() => {
-          flushing = undefined;
-        });
+        note(plane, { ...answer, peer, length: answer.bytes.byteLength });
+        // Not in this turn: what comes in it shares memory, which goes on as a whole.
+        flushing ??= Promise.resolve()
+          .then(flush)
+          .finally(() => {
+            flushing = undefined;
+          });
         return pendingBytes > contentPendingBytesMax ? flushing : undefined;
       case 'missing':
         ports.feed({ kind: 'missing', peer, id: answer.id, digest: answer.digest });
@@ -154,6 +173,13 @@ export function createContent(ports: ContentPorts): Content {
     }
   }
 
+  function note(plane: BlockRequest['plane'], arrived: Arrived): void {
+    received += arrived.length;
+    pendingBytes += arrived.length;
+    if (plane === 'page') pages.push(copyOf(arrived));
+    else blocks.push(arrived);
+  }
+
   /** The end of a request is told after its last block. */
   async function settleDone(peer: PeerId, id: number): Promise<void> {
     await flushing;
@@ -161,26 +187,19 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   /** Staged ones with one call of the worker, those in live files with another; a copy that is gone may not be the only one. */
-  async function find(plane: BlockRequest['plane'], digests: readonly Digest[]): Promise<Map<Digest, Bytes>> {
+  async function find(wanted: readonly Wanted[]): Promise<Map<Digest, Bytes>> {
     const found = new Map<Digest, Bytes>();
-    if (plane === 'page') {
-      for (const digest of digests) {
-        const page = ports.store.page(digest);
-        if (page !== undefined) found.set(digest, page);
-      }
-      return found;
-    }
-    const note = (wanted: readonly Digest[], read: readonly (Bytes | null)[]): void => {
-      for (const [at, digest] of wanted.entries()) {
+    const note = (digests: readonly Digest[], read: readonly (Bytes | null)[]): void => {
+      for (const [at, digest] of digests.entries()) {
         const bytes = read[at] ?? null;
         if (bytes !== null) found.set(digest, bytes);
       }
     };
-    const staged = digests.filter((digest) => ports.stage.has(digest));
+    const staged = wanted.map(({ digest }) => digest).filter((digest) => ports.stage.has(digest));
     if (staged.length > 0) note(staged, await ports.stage.readAll(staged));
     for (let copy = 0; ; copy += 1) {
-      const places = digests.flatMap((digest) => {
-        const location = found.has(digest) ? undefined : ports.store.locations(digest)[copy];
+      const places = wanted.flatMap(({ digest, locations }) => {
+        const location = found.has(digest) ? undefined : locations[copy];
         return location === undefined ? [] : [{ ...location, digest }];
       });
       if (places.length === 0) return found;
@@ -201,20 +220,60 @@ export function createContent(ports: ContentPorts): Content {
     }
   }
 
-  /** @returns bytes of blocks that the peer was given. */
-  async function answerAll(peer: PeerId, request: BlockRequest, digests: readonly Digest[]): Promise<number> {
-    const { id, plane } = request;
-    const found = await find(plane, digests);
+  /** @param found in memory that nobody else uses. @returns bytes of blocks that the peer was given. */
+  async function answerAll(
+    { peer, id }: { readonly peer: PeerId; readonly id: number },
+    digests: readonly Digest[],
+    found: ReadonlyMap<Digest, Bytes>,
+  ): Promise<number> {
     let bytesSent = 0;
-    await Promise.all(
-      digests.map(async (digest) => {
-        const bytes = found.get(digest);
-        if (bytes === undefined) return ports.answer(peer, { kind: 'missing', id, digest });
-        await ports.answer(peer, { kind: 'block', id, digest, bytes });
-        bytesSent += bytes.byteLength;
-        sent += bytes.byteLength;
-      }),
-    );
+    const answers = digests.map((digest): BlockAnswer => {
+      const bytes = found.get(digest);
+      return bytes === undefined ? { kind: 'missing', id, digest } : { kind: 'block', id, digest, bytes };
+    });
+    for (const batch of batchesOf(answers)) {
+      const bytes = batch.reduce((sum, answer) => sum + bytesOf(answer), 0);
+      await ports.give(peer, batch);
+      bytesSent += bytes;
+      sent += bytes;
+    }
+    return bytesSent;
+  }
+
+  async function servePages(peer: PeerId, { id, digests }: BlockRequest): Promise<number> {
+    const found = new Map<Digest, Bytes>();
+    for (const digest of digests) {
+      const page = ports.store.page(digest);
+      // A copy: the store keeps the page.
+      if (page !== undefined) found.set(digest, new Uint8Array(page));
+    }
+    return answerAll({ peer, id }, digests, found);
+  }
+
+  /** So many at a time as fit in memory for it. */
+  async function serveBlocks(peer: PeerId, { id, digests }: BlockRequest): Promise<number> {
+    let bytesSent = 0;
+    let wanted: Wanted[] = [];
+    let bytes = 0;
+    const flush = async (): Promise<void> => {
+      const now = wanted;
+      wanted = [];
+      bytes = 0;
+      const found = await find(now);
+      bytesSent += await answerAll(
+        { peer, id },
+        now.map(({ digest }) => digest),
+        found,
+      );
+    };
+    for (const digest of digests) {
+      const locations = ports.store.locations(digest);
+      const length = locations[0]?.length ?? stagedBytesGuess;
+      if (wanted.length > 0 && bytes + length > serveBytesAtOnce) await flush();
+      wanted.push({ digest, locations });
+      bytes += length;
+    }
+    if (wanted.length > 0) await flush();
     return bytesSent;
   }
 
@@ -231,13 +290,12 @@ export function createContent(ports: ContentPorts): Content {
       for (const id of asked.get(peer)?.keys() ?? []) fail(peer, id);
       asked.delete(peer);
     },
-    async serve(peer, request) {
-      const { id, digests } = request;
+    async serve(peer, { id, plane, digests }) {
+      // Asked for twice, it is given once: what was given is not here any more.
+      const request = { id, plane, digests: [...new Set(digests)] };
       let bytesSent = 0;
       try {
-        for (let at = 0; at < digests.length; at += serveBlocksAtOnce) {
-          bytesSent += await answerAll(peer, request, digests.slice(at, at + serveBlocksAtOnce));
-        }
+        bytesSent = await (plane === 'page' ? servePages(peer, request) : serveBlocks(peer, request));
         await ports.answer(peer, { kind: 'done', id });
       } catch (error) {
         ports.log.debug({ peer, id, err: error }, 'a request could not be answered to its end');
@@ -249,8 +307,29 @@ export function createContent(ports: ContentPorts): Content {
   };
 }
 
-/** Gives the memory of a staged block back now: left to the garbage collector, a gigabyte costs a collection each 50 MB. */
-function release({ bytes, verified }: Arrived): void {
-  // Those that the network hashed came in memory of their own; others may lie in a pool.
-  if (verified === true && bytes.buffer instanceof ArrayBuffer) bytes.buffer.transfer(0);
+function bytesOf(answer: BlockAnswer): number {
+  return answer.kind === 'block' ? answer.bytes.byteLength : 0;
+}
+
+/** Answers that travel together: those that share memory must, and no more than fit one message. */
+function* batchesOf(answers: readonly BlockAnswer[]): Generator<readonly BlockAnswer[]> {
+  const groups = Map.groupBy(answers, (answer) => (answer.kind === 'block' ? answer.bytes.buffer : null));
+  let batch: BlockAnswer[] = [];
+  let bytes = 0;
+  for (const group of groups.values()) {
+    const more = group.reduce((sum, answer) => sum + bytesOf(answer), 0);
+    if (batch.length > 0 && bytes + more > bulkBatchBytes) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(...group);
+    bytes += more;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** In memory of its own: pages stay here, and blocks that came with them take theirs away. */
+function copyOf(arrived: Arrived): Arrived {
+  return { ...arrived, bytes: new Uint8Array(arrived.bytes) };
 }

@@ -70,6 +70,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
       feed(event);
     },
     answer: (peer, answer) => host.blocks.answer(peer, answer),
+    give: (peer, answers) => host.blocks.give(peer, answers),
     onStageFault: (fault) => faults.setShare('stage', fault),
   });
   const plain = createApplier({

@@ -1,16 +1,15 @@
 /** The thread that reads: files of one share with synchronous calls. Started by `read.ts`. */
-import { closeSync, fstatSync, openSync, readlinkSync } from 'node:fs';
-import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8 } from '../base/bytes.ts';
+import { closeSync, readlinkSync } from 'node:fs';
+import { fromUtf8 } from '../base/bytes.ts';
 import { systemCode } from '../base/errors.ts';
-import { blockBytesMax, readSliceMs } from '../base/limits.ts';
-import { digestOf } from '../core/digest.ts';
+import { readSliceMs } from '../base/limits.ts';
 import { type DirectoryPath, nameOf, parentOf } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { poolData, serveCalls } from './pool-worker.ts';
-import type { BlockLocation, ReadCalls, ReadData, ReadItem, ReadResult } from './read.ts';
-import { failed, openFlags, readFully, readWhole } from './read-file.ts';
-import { meansGone, type OpenedDirectory, openDirectory, rootFault, withDirectory } from './read-open.ts';
+import type { ReadCalls, ReadData, ReadItem, ReadResult } from './read.ts';
+import { readBlocks } from './read-blocks.ts';
+import { failed, readWhole } from './read-file.ts';
+import { type OpenedDirectory, openDirectory, rootFault, withDirectory } from './read-open.ts';
 import { packStats } from './scan-pack.ts';
 
 const { root, device } = poolData() as ReadData;
@@ -42,27 +41,10 @@ serveCalls<ReadCalls>({
     return { results, stats: packed };
   },
 
-  block(location, { transfer }) {
-    const directories = lastDirectory();
-    try {
-      return readBlock(directories, location, transfer);
-    } finally {
-      directories.close();
-    }
-  },
-
   blocks(locations, { transfer }) {
     const directories = lastDirectory();
     try {
-      return locations.map((location) => {
-        try {
-          return readBlock(directories, location, transfer);
-        } catch (error) {
-          // One file that cannot be read is as good as gone; the others are served.
-          if (systemCode(error) === undefined) throw error;
-          return null;
-        }
-      });
+      return readBlocks(locations, directories.open, transfer);
     } finally {
       directories.close();
     }
@@ -123,43 +105,4 @@ function known(result: ReadResult): ReadResult {
   if (result.kind !== 'gone') return result;
   const fault = rootFault(root, device);
   return fault === null ? result : { kind: 'failed', path: result.path, code: 'EIO', message: fault.message };
-}
-
-/** null where there is no regular file. */
-function openRegular(at: string): number | null {
-  let fd: number;
-  try {
-    fd = openSync(at, openFlags);
-  } catch (error) {
-    if (meansGone(error) || systemCode(error) === 'ENXIO') return null;
-    throw error;
-  }
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  return null;
-}
-
-function readBlock(
-  directories: ReturnType<typeof lastDirectory>,
-  { path, offset, length, digest }: BlockLocation,
-  transfer: ArrayBuffer[],
-): Bytes | null {
-  assert(length >= 0 && length <= blockBytesMax, 'a block of a length that blocks have');
-  try {
-    const opened = directories.open(parentOf(path));
-    const fd = opened === null ? null : openRegular(`${opened.base}/${nameOf(path)}`);
-    if (fd === null) return null;
-    try {
-      const bytes = new Uint8Array(length);
-      if (readFully(fd, bytes, offset) !== length) return null;
-      if (digest !== undefined && digestOf(bytes) !== digest) return null;
-      transfer.push(bytes.buffer);
-      return bytes;
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    if (meansGone(error)) return null;
-    throw error;
-  }
 }

@@ -64,9 +64,10 @@ export type Reader = {
   ): AsyncIterable<readonly ReadResult[]>;
   /** @throws the system's error where nobody can say. */
   readLink(path: SharePath): Promise<LinkRead>;
-  /** Bytes of a file, for serving; null where the file cannot give that many, or (with `digest`) not these. */
-  block(location: BlockLocation, options: { readonly signal: AbortSignal }): Promise<Bytes | null>;
-  /** Several at once, in the order asked; null also for a file that cannot be read. */
+  /**
+   * Bytes of files, for serving, in the order asked; null where a file cannot be read, cannot give that many, or (with
+   * `digest`) not these. Some may share memory, which is the caller's.
+   */
   blocks(
     locations: readonly BlockLocation[],
     options: { readonly signal: AbortSignal },
@@ -83,7 +84,6 @@ export type ReadCalls = {
     readonly results: readonly (Omit<ReadOk, 'stat'> | Exclude<ReadResult, ReadOk>)[];
     readonly stats: PackedStats;
   };
-  block(location: BlockLocation): Bytes | null;
   blocks(locations: readonly BlockLocation[]): (Bytes | null)[];
   /** null: there is no symlink (any more). */
   link(path: SharePath): LinkText | null;
@@ -123,7 +123,6 @@ export function createReader(root: string, { threads = 2 }: { readonly threads?:
   return {
     read,
     readLink: async (path) => (await serving.call('link', path)) ?? { kind: 'gone' },
-    block: (location, options) => serving.call('block', location, options),
     blocks: (locations, options) => serving.call('blocks', locations, options),
     async close() {
       await Promise.all([pool.close(), serving.close()]);

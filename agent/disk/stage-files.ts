@@ -31,12 +31,13 @@ export type PutBlock = {
   /** Hashed already, in another thread of this agent. */
   readonly verified: boolean;
   /** Where in which parts it belongs; none: it gets a file of its own. */
-  readonly places: readonly {
-    readonly content: Digest;
-    readonly index: number;
-    readonly offset: number;
-    readonly sparse: boolean;
-  }[];
+  readonly places: readonly Place[];
+};
+export type Place = {
+  readonly content: Digest;
+  readonly index: number;
+  readonly offset: number;
+  readonly sparse: boolean;
 };
 
 export type StageFiles = {
@@ -96,6 +97,28 @@ export function createStageFiles(confined: Confined): StageFiles {
     return filled;
   }
 
+  /** Neighbours in a file that are neighbours in memory too are written with one call. */
+  function createRunWriter(): { write(bytes: Bytes, place: Place): void; end(): void } {
+    let run: { readonly bytes: Bytes; readonly place: Place } | null = null;
+    function end(): void {
+      if (run === null) return;
+      const { bytes, place } = run;
+      run = null;
+      (place.sparse ? writeWithHoles : writeFully)(confined, partFile(place.content), bytes, place.offset);
+    }
+    return {
+      end,
+      write(bytes, place) {
+        const joined =
+          run !== null && run.place.content === place.content ? joinedTo(run, bytes, place) : null;
+        if (joined === null || run === null) {
+          end();
+          run = { bytes, place };
+        } else run = { bytes: joined, place: run.place };
+      },
+    };
+  }
+
   function makePart(part: PartDescription): void {
     writeFile(confined, listOf(part.content), Buffer.from(encodeList(part)));
     const file = confined.open(partOf(part.content), O_CREAT | O_TRUNC | O_WRONLY, 0o600);
@@ -145,15 +168,14 @@ export function createStageFiles(confined: Confined): StageFiles {
     put(blocks) {
       const wrong: Digest[] = [];
       const made: string[] = [];
+      const writer = createRunWriter();
       try {
         for (const { digest, bytes, verified, places } of blocks) {
           if (!verified && digestOf(bytes) !== digest) {
             wrong.push(digest);
             continue;
           }
-          for (const { content, offset, sparse } of places) {
-            (sparse ? writeWithHoles : writeFully)(confined, partFile(content), bytes, offset);
-          }
+          for (const place of places) writer.write(bytes, place);
           if (places.length > 0) continue;
           const path = stagedBlock(digest);
           const file = create(path);
@@ -165,6 +187,7 @@ export function createStageFiles(confined: Confined): StageFiles {
             calls.closeSync(file);
           }
         }
+        writer.end();
       } catch (error) {
         for (const path of made) discard(path);
         throw error;
@@ -215,6 +238,18 @@ export function createStageFiles(confined: Confined): StageFiles {
       throw error;
     }
   }
+}
+
+/** Both as one piece of memory; null where they are no neighbours. */
+function joinedTo(
+  run: { readonly bytes: Bytes; readonly place: Place },
+  bytes: Bytes,
+  place: Place,
+): Bytes | null {
+  const { buffer, byteOffset, byteLength } = run.bytes;
+  const follows = run.place.offset + byteLength === place.offset;
+  if (!follows || buffer !== bytes.buffer || byteOffset + byteLength !== bytes.byteOffset) return null;
+  return new Uint8Array(buffer, byteOffset, byteLength + bytes.byteLength);
 }
 
 function writeFile(confined: Confined, path: string, bytes: Bytes): void {

@@ -18,12 +18,13 @@ export type Stage = {
   has(digest: Digest): boolean;
   /**
    * Hashes (unless `verified`: that was done on the way here) and stages them, in a worker thread; what is here already is
-   * left alone. The bytes are copied.
+   * left alone. The bytes are copied; with `give` the memory they lie in is given away instead, whole, so that it ends here.
    * @returns the digests whose bytes are others; those are not staged, all the rest is.
    * @throws {P2psyncError} disk-full; none of these blocks is registered then.
    */
   put(
     blocks: readonly { readonly digest: Digest; readonly bytes: Bytes; readonly verified?: true }[],
+    options?: { readonly give: boolean },
   ): Promise<readonly Digest[]>;
   /**
    * From now on blocks of this file go to their offsets. What an earlier run left of it is hashed and taken over.
@@ -68,11 +69,8 @@ export type StagedBlock = {
 
 export type StageCalls = {
   found(nothing: undefined): { readonly blocks: readonly Digest[]; readonly parts: readonly Part[] };
-  put(batch: {
-    /** In the order of `bytes`, which holds them one after the other. */
-    readonly blocks: readonly (Omit<PutBlock, 'bytes'> & { readonly length: number })[];
-    readonly bytes: Bytes;
-  }): Digest[];
+  /** The memory of their bytes is given back when they are written. */
+  put(blocks: readonly PutBlock[]): Digest[];
   assemble(part: PartDescription): Uint8Array;
   read(wanted: readonly StagedBlock[]): (Bytes | null)[];
   release(contents: readonly Digest[]): void;
@@ -158,31 +156,23 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
 
   return {
     has,
-    async put(blocks) {
+    async put(blocks, { give } = { give: false }) {
       const fresh = blocks.filter(({ digest }) => !has(digest));
       if (fresh.length === 0) return [];
-      const bytes = new Uint8Array(fresh.reduce((total, block) => total + block.bytes.byteLength, 0));
       const placed = new Map<Digest, Spot[]>();
-      let start = 0;
-      const described = fresh.map((block) => {
-        bytes.set(block.bytes, start);
-        start += block.bytes.byteLength;
-        const open = (spots.get(block.digest) ?? []).filter((spot) => !spot.assembly.frozen);
-        placed.set(block.digest, open);
+      const movable = give ? fresh : inOneMemory(fresh);
+      const described = movable.map(({ digest, bytes, verified }): PutBlock => {
+        const open = (spots.get(digest) ?? []).filter((spot) => !spot.assembly.frozen);
+        placed.set(digest, open);
         const places = open.map((spot) => ({
           content: spot.assembly.content,
           index: spot.index,
           offset: offsetOf(spot),
           sparse: spot.assembly.sparse,
         }));
-        return {
-          digest: block.digest,
-          length: block.bytes.byteLength,
-          verified: block.verified === true,
-          places,
-        };
+        return { digest, bytes, verified: verified === true, places };
       });
-      const wrong = await pool.call('put', { blocks: described, bytes }, { transfer: [bytes.buffer] });
+      const wrong = await pool.call('put', described, { transfer: memoryOf(described) });
       const refused = new Set(wrong);
       for (const [digest, at] of placed) {
         if (refused.has(digest)) continue;
@@ -237,4 +227,24 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
     const assembly = assemblies.get(content);
     if (assembly !== undefined) assembly.frozen = frozen;
   }
+}
+
+type Puttable = { readonly digest: Digest; readonly bytes: Bytes; readonly verified?: true };
+
+/** Copies, one after the other. */
+function inOneMemory(blocks: readonly Puttable[]): Puttable[] {
+  const bytes = new Uint8Array(blocks.reduce((total, block) => total + block.bytes.byteLength, 0));
+  let start = 0;
+  return blocks.map((block) => {
+    const copy = bytes.subarray(start, start + block.bytes.byteLength);
+    copy.set(block.bytes);
+    start += copy.byteLength;
+    return { ...block, bytes: copy };
+  });
+}
+
+/** Each once. Memory that threads share moves nowhere. */
+function memoryOf(blocks: readonly { readonly bytes: Bytes }[]): ArrayBuffer[] {
+  const memory = new Set(blocks.map(({ bytes }) => bytes.buffer));
+  return [...memory].filter((one) => one instanceof ArrayBuffer);
 }

@@ -6,7 +6,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { blockBytesMax, busyMsMax, requestDigestsMax } from '../base/limits.ts';
+import { blockBytesMax, bulkBatchBytes, busyMsMax, requestDigestsMax } from '../base/limits.ts';
 import { type Digest, decodeDigest, digestBytes, encodeDigest } from '../core/digest.ts';
 import { keyBytes, shareIdBytes, shareIdFromBytes } from '../core/keys.ts';
 import type { BlockAnswer, BlockRequest, SharedRequest } from '../swarm/messages.ts';
@@ -58,11 +58,13 @@ export function encodeBulk(frame: BulkFrame): readonly Bytes[] {
 
 export type BulkDecoder = {
   /**
-   * Frames that the bytes so far complete, in order. A block's bytes are in memory of their own, which may be handed
-   * to another thread; the chunk may be used again afterwards. After an error the decoder is of no more use.
+   * Frames that the bytes so far complete, in order. The bytes of neighbouring blocks lie one after the other in memory
+   * that they share; the chunk may be used again afterwards. After an error the decoder is of no more use.
    * @throws {P2psyncError} malformed or limit-exceeded, as soon as a frame's header shows it.
    */
   push(chunk: Bytes): BulkFrame[];
+  /** Lets go of the memory of all blocks that `push` gave: it may be handed to another thread. */
+  part(): void;
   /** @throws {P2psyncError} malformed, where the stream ended inside a frame: a killed sender looks like a clean end. */
   end(): void;
   /** Bytes of the frame that is not complete yet: never more than one frame. */
@@ -71,27 +73,42 @@ export type BulkDecoder = {
 
 /** Holds one frame's header and, once its length was checked, room for the one block. */
 export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder {
+  const room = createRoom();
   // Changes while running.
-  const fixed = Buffer.alloc(headerBytes);
+  /** Header, and a block's digest: so that only its content lies in the room. */
+  const fixed = Buffer.alloc(headerBytes + digestBytes);
   let fixedBytes = 0;
+  let fixedWanted = headerBytes;
   let rest: Buffer | undefined;
   let restBytes = 0;
 
   function open(): void {
     const length = fixed.readUInt32BE(0) - (headerBytes - lengthBytes);
-    checkLength(fixed.readUInt8(lengthBytes), length, limits);
-    // Outside of Buffer's pool, so that its memory can be transferred and is not kept alive by a neighbour.
-    rest = Buffer.allocUnsafeSlow(length);
+    const type = fixed.readUInt8(lengthBytes);
+    if (fixedBytes === headerBytes) checkLength(type, length, limits);
+    if (type === types.block && fixedBytes === headerBytes) {
+      fixedWanted = fixed.byteLength;
+      return;
+    }
+    // Outside of Buffer's pool, so that it is not kept alive by a neighbour.
+    rest = type === types.block ? room.take(length - digestBytes) : Buffer.allocUnsafeSlow(length);
     restBytes = 0;
   }
 
   function close(bytes: Buffer): BulkFrame {
     const [type, id] = [fixed.readUInt8(lengthBytes), fixed.readUInt32BE(lengthBytes + 1)];
-    const frame = type === types.packed ? decodePacked(id, bytes, limits) : decodeFrame(type, id, bytes);
     fixedBytes = 0;
+    fixedWanted = headerBytes;
     rest = undefined;
     restBytes = 0;
-    return frame;
+    switch (type) {
+      case types.block:
+        return blockFrame(id, decodeDigest(fixed.subarray(headerBytes)), bytes);
+      case types.packed:
+        return decodePacked(id, bytes, limits);
+      default:
+        return decodeFrame(type, id, bytes);
+    }
   }
 
   return {
@@ -99,14 +116,14 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
       const frames: BulkFrame[] = [];
       for (let at = 0; at < chunk.byteLength; ) {
         if (rest === undefined) {
-          const taken = Math.min(headerBytes - fixedBytes, chunk.byteLength - at);
+          const taken = Math.min(fixedWanted - fixedBytes, chunk.byteLength - at);
           fixed.set(chunk.subarray(at, at + taken), fixedBytes);
           fixedBytes += taken;
           at += taken;
-          if (fixedBytes < headerBytes) break;
+          if (fixedBytes < fixedWanted) break;
           open();
+          if (rest === undefined) continue;
         }
-        assert(rest !== undefined, 'a frame is open once its header is whole');
         const taken = Math.min(rest.byteLength - restBytes, chunk.byteLength - at);
         rest.set(chunk.subarray(at, at + taken), restBytes);
         restBytes += taken;
@@ -115,10 +132,61 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
       }
       return frames;
     },
+    part() {
+      const isOpen = rest !== undefined && fixed.readUInt8(lengthBytes) === types.block;
+      if (isOpen && rest !== undefined) rest = room.renew(rest, restBytes);
+      else room.leave();
+    },
     end() {
       if (fixedBytes > 0) throw malformed(`the stream ended ${fixedBytes + restBytes} bytes into a frame`);
     },
     pendingBytes: () => fixedBytes + restBytes,
+  };
+}
+
+type Room = {
+  take(bytes: number): Buffer;
+  leave(): void;
+  /** Leaves all but what was taken last, of which the first bytes are kept. */
+  renew(last: Buffer, kept: number): Buffer;
+};
+
+/** Memory for a few blocks at a time: much for those who come in a stream, little for a single one. */
+function createRoom(): Room {
+  // Changes while running.
+  let slab = Buffer.alloc(0);
+  let used = 0;
+  let usedSince = 0;
+  let usedBefore = 0;
+
+  function take(bytes: number): Buffer {
+    if (used + bytes > slab.byteLength) {
+      const wanted = Math.min(bulkBatchBytes, 2 * Math.max(usedBefore, usedSince));
+      slab = Buffer.allocUnsafeSlow(Math.max(bytes, wanted));
+      used = 0;
+    }
+    const taken = slab.subarray(used, used + bytes);
+    used += bytes;
+    usedSince += bytes;
+    return taken;
+  }
+
+  function leave(): void {
+    usedBefore = usedSince;
+    usedSince = 0;
+    slab = Buffer.alloc(0);
+    used = 0;
+  }
+
+  return {
+    take,
+    leave,
+    renew(last, kept) {
+      leave();
+      const moved = take(last.byteLength);
+      moved.set(last.subarray(0, kept));
+      return moved;
+    },
   };
 }
 
@@ -217,6 +285,12 @@ function checkLength(type: number, length: number, limits: BulkLimits): void {
   }
 }
 
+/** @param bytes adopted. */
+function blockFrame(id: number, digest: Digest, { buffer, byteOffset, byteLength }: Buffer): BulkFrame {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  return { kind: 'answer', answer: { kind: 'block', id, digest, bytes } };
+}
+
 /** @param bytes adopted; their number was checked. */
 function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
   switch (type) {
@@ -230,15 +304,6 @@ function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
           digests: digestsOf(bytes),
         },
       };
-    case types.block: {
-      const digest = decodeDigest(bytes.subarray(0, digestBytes));
-      const content = new Uint8Array(
-        bytes.buffer,
-        bytes.byteOffset + digestBytes,
-        bytes.byteLength - digestBytes,
-      );
-      return { kind: 'answer', answer: { kind: 'block', id, digest, bytes: content } };
-    }
     case types.missing:
       return { kind: 'answer', answer: { kind: 'missing', id, digest: decodeDigest(bytes) } };
     case types.busy:

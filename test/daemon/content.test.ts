@@ -31,10 +31,15 @@ function create() {
     gate: Promise.resolve(),
     full: false,
     batches: 0,
+    given: false,
     answer: async (): Promise<void> => undefined,
   };
   const names = new Map([x, y, z].map(({ digest, bytes }) => [digest, new TextDecoder().decode(bytes)]));
   const nameOf = (digest: Digest): string => names.get(digest) ?? digest.slice(0, 8);
+  async function answer(peer: PeerId, one: BlockAnswer): Promise<void> {
+    await world.answer();
+    sent.push(`${one.kind} ${peer} ${one.id} ${'digest' in one ? nameOf(one.digest) : ''}`.trimEnd());
+  }
   const content = createContent({
     store: {
       page: (digest: Digest) => pages.get(digest),
@@ -49,21 +54,27 @@ function create() {
         return places.map(({ path, digest }) => {
           const found = files.get(digest as Digest)?.[Number(path)];
           // As the real one: a file that cannot be read is as good as gone.
-          return found instanceof Error || found === undefined ? null : found;
+          return found instanceof Error ? null : (found?.slice() ?? null);
         });
       },
     },
     stage: {
       has: (digest: Digest) => staged.has(digest),
-      readAll: async (digests: readonly Digest[]) => digests.map((digest) => staged.get(digest) ?? null),
-      async put(blocks: readonly { digest: Digest; bytes: Uint8Array }[]) {
+      readAll: async (digests: readonly Digest[]) =>
+        digests.map((digest) => staged.get(digest)?.slice() ?? null),
+      async put(blocks: readonly { digest: Digest; bytes: Uint8Array }[], { give }: { give?: boolean } = {}) {
         world.batches += 1;
+        world.given = give === true;
         await world.gate;
         if (world.full) throw new P2psyncError('disk-full', 'no space left');
         const wrong = blocks
           .filter(({ digest, bytes }) => digestOf(bytes) !== digest)
           .map(({ digest }) => digest);
-        for (const { digest, bytes } of blocks) if (!wrong.includes(digest)) staged.set(digest, bytes);
+        for (const { digest, bytes } of blocks)
+          if (!wrong.includes(digest)) staged.set(digest, bytes.slice());
+        // As the real one: what was given is nobody else's any more.
+        for (const { bytes } of give === true ? blocks : [])
+          if (bytes.byteLength > 0) structuredClone(bytes, { transfer: [bytes.buffer as ArrayBuffer] });
         return wrong;
       },
     },
@@ -79,11 +90,12 @@ function create() {
           .join(' ')
           .trimEnd(),
       ),
-    async answer(peer: PeerId, answer: BlockAnswer) {
-      await world.answer();
-      sent.push(
-        `${answer.kind} ${peer} ${answer.id} ${'digest' in answer ? nameOf(answer.digest) : ''}`.trimEnd(),
-      );
+    answer,
+    async give(peer: PeerId, answers: readonly BlockAnswer[]) {
+      for (const one of answers) await answer(peer, one);
+      // As the real one: nobody reads the memory of what was given any more.
+      for (const one of answers)
+        if (one.kind === 'block') structuredClone(one, { transfer: [one.bytes.buffer as ArrayBuffer] });
     },
     onStageFault: (fault) => void faults.push(fault?.code ?? null),
   });
@@ -129,11 +141,39 @@ test('what comes while blocks are being staged goes in the next call, all of it'
   world.gate = opened.promise;
   ask(ana, 1, 'block', [x, y, z]);
   take(ana, 1, x);
+  await undefined;
   take(ana, 1, y);
   take(ana, 1, z);
   opened.resolve();
   await content.answered(ana, { kind: 'done', id: 1 });
   assert.is(world.batches, 2);
+});
+
+test('blocks that were hashed on the way go on in the memory they came in, also where one came twice', async () => {
+  const { content, events, staged, world, ask, say } = create();
+  const texts = ['one', 'two', 'three'].map((text) => block(text));
+  const memory = new Uint8Array(Buffer.concat(texts.map(({ bytes }) => bytes)));
+  let start = 0;
+  const [one, two, three] = texts.map(({ digest, bytes }) => {
+    start += bytes.byteLength;
+    return { digest, bytes: memory.subarray(start - bytes.byteLength, start), verified: true as const };
+  });
+  assert.ok(one !== undefined && two !== undefined && three !== undefined);
+  if (one === undefined || two === undefined || three === undefined) return;
+  ask(ana, 1, 'block', [one, two]);
+  ask(bo, 1, 'block', [one]);
+  ask(ana, 2, 'page', [three]);
+  say(ana, { kind: 'block', id: 1, ...one });
+  say(bo, { kind: 'block', id: 1, ...one });
+  say(ana, { kind: 'block', id: 2, ...three });
+  say(ana, { kind: 'block', id: 1, ...two });
+  await content.answered(ana, { kind: 'done', id: 1 });
+  assert.ok(world.given);
+  assert.equal(events.filter((event) => event.startsWith('stored')).length, 4);
+  assert.equal(
+    [...staged.values()].map((bytes) => Buffer.from(bytes).toString()),
+    ['one', 'two'],
+  );
 });
 
 test('bytes that are not what was asked are told of, on both planes, and stored nowhere', async () => {
@@ -245,6 +285,13 @@ test('a request is answered in order from staging and from the files, and what i
   assert.equal(sent, ['block ana 7 y', 'missing ana 7 z', 'block ana 7 x', 'done ana 7']);
   assert.equal(events, ['served ana 7']);
   assert.is(content.sent(), 2);
+});
+
+test('a block that is asked for twice is given once', async () => {
+  const { content, sent, files } = create();
+  files.set(x.digest, [x.bytes]);
+  await content.serve(ana, { id: 7, plane: 'block', digests: [x.digest, x.digest] });
+  assert.equal(sent, ['block ana 7 x', 'done ana 7']);
 });
 
 test('a file that cannot be read hides neither its copies nor the rest of the answer', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemCode } from '../../agent/base/errors.ts';
-import { inlineBytesMax, KIB, MIB, wholeFileBytesMax } from '../../agent/base/limits.ts';
+import { bulkBatchBytes, inlineBytesMax, KIB, MIB, wholeFileBytesMax } from '../../agent/base/limits.ts';
 import { iterateBlocks } from '../../agent/core/blocklist.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { parsePath, type SharePath } from '../../agent/core/path.ts';
@@ -251,10 +251,9 @@ test('a file whose path is longer than the system takes is read', () =>
       kind: 'block',
       digest: digestOf(Buffer.from('deep')),
     });
-    assert.equal(
-      await reader.block({ path: path as SharePath, offset: 1, length: 2 }, { signal }),
+    assert.equal(await reader.blocks([{ path: path as SharePath, offset: 1, length: 2 }], { signal }), [
       new Uint8Array(Buffer.from('ee')),
-    );
+    ]);
   }));
 
 test('an aborted reading throws the reason', () =>
@@ -284,7 +283,8 @@ test('a block is given whole, checked where it can be, or not at all', () =>
     fs.symlinkSync('d', join(root, 'e'));
     const block = async (path: string, offset: number, length: number, text?: string) => {
       const digest = text === undefined ? {} : { digest: digestOf(Buffer.from(text)) };
-      const bytes = await reader.block({ path: parsePath(path), offset, length, ...digest }, { signal });
+      const location = { path: parsePath(path), offset, length, ...digest };
+      const [bytes = null] = await reader.blocks([location], { signal });
       return bytes === null ? null : Buffer.from(bytes).toString();
     };
     assert.is(await block('d/f', 2, 3), '234');
@@ -293,6 +293,43 @@ test('a block is given whole, checked where it can be, or not at all', () =>
     assert.is(await block('d/f', 8, 3), null);
     for (const path of ['d/link', 'e/f', 'd', 'none', 'none/f'])
       assert.equal([path, await block(path, 0, 1)], [path, null]);
+  }));
+
+test('of blocks that are read together each is checked on its own', () =>
+  withReader({ 'd/f': '0123456789', 'd/g': 'abc', h: 'x' }, async ({ reader }) => {
+    const at = (path: string, offset: number, text: string, claimed = text) => ({
+      path: parsePath(path),
+      offset,
+      length: text.length,
+      digest: digestOf(Buffer.from(claimed)),
+    });
+    const locations = [
+      at('d/f', 0, '012'),
+      at('d/f', 3, '34', '35'),
+      at('d/f', 5, '567'),
+      at('d/f', 8, '89?'),
+      at('d/g', 0, 'abc'),
+      at('none', 0, 'x'),
+      at('h', 0, 'x'),
+      at('d/f', 0, '0'),
+    ];
+    const blocks = await reader.blocks(locations, { signal });
+    const texts = blocks.map((bytes) => (bytes === null ? null : Buffer.from(bytes).toString()));
+    assert.equal(texts, ['012', null, '567', null, 'abc', null, 'x', '0']);
+  }));
+
+test('blocks for serving lie in memory of a bounded size each, together where they fit', () =>
+  withReader({ f: new Uint8Array(3 * MIB) }, async ({ reader }) => {
+    const lengths = [...Array<number>(8).fill(bulkBatchBytes / 4), 2 * MIB];
+    let offset = 0;
+    const locations = lengths.map((length) => {
+      offset += length;
+      return { path: parsePath('f'), offset: offset - length, length };
+    });
+    const memory = (await reader.blocks(locations, { signal })).map((bytes) => bytes?.buffer);
+    assert.is(new Set(memory).size, 3);
+    assert.is(memory[0], memory[3]);
+    assert.is(memory[0]?.byteLength, bulkBatchBytes);
   }));
 
 test('a link gives its target, as it stands', () =>

@@ -46,8 +46,8 @@ function setUp() {
     lines.push(fake);
     return {
       send: (frame) => void fake.sent.push(frame),
-      async give(frame, isWanted) {
-        if (isWanted()) fake.sent.push(frame);
+      async give(frames, isWanted) {
+        if (isWanted()) fake.sent.push(...frames);
       },
       isAliveSince: () => true,
       close() {
@@ -202,18 +202,18 @@ test('requests are served while they are open, up to as many as an honest peer h
     );
   refused(1, 'malformed');
   refused(requestsOpenMax + 1, 'limit-exceeded');
-  await tls.answer(ana, { kind: 'done', id: 1 });
+  await tls.answer(ana, [{ kind: 'done', id: 1 }]);
   assert.not(tls.serves(ana, 1));
-  await tls.answer(ana, { kind: 'done', id: 1 });
+  await tls.answer(ana, [{ kind: 'done', id: 1 }]);
   assert.is(line.sent.length, 1, 'once');
   void line.handlers.frame({ kind: 'request', request: request(requestsOpenMax + 1) });
   void line.handlers.frame({ kind: 'cancel', id: 2 });
-  await tls.answer(ana, { kind: 'missing', id: 2, digest });
+  await tls.answer(ana, [{ kind: 'missing', id: 2, digest }]);
   assert.equal(line.sent.slice(1), [{ kind: 'answer', answer: { kind: 'done', id: 2 } }]);
   line.handlers.closed('gone', null);
   assert.is(log.filter((what) => what.startsWith('cancelled')).length, requestsOpenMax);
   let code = '';
-  await tls.answer(ana, { kind: 'done', id: 3 }).catch((error: P2psyncError) => {
+  await tls.answer(ana, [{ kind: 'done', id: 3 }]).catch((error: P2psyncError) => {
     code = error.code;
   });
   assert.is(code, 'unreachable-peer');
@@ -282,7 +282,7 @@ test('who asks nothing for a while is served on that connection no more', async 
     idle.ms = -1;
     look();
     assert.not(line.closed, 'an answer is owed');
-    await tls.answer(ana, { kind: 'done', id: 1 });
+    await tls.answer(ana, [{ kind: 'done', id: 1 }]);
     look();
     assert.ok(line.closed);
     tls.close();

@@ -198,7 +198,7 @@ test('a packed block arrives as the block it was', async () => {
   const digest = digestOf(bytes);
   const packed = zstdCompressSync(bytes);
   const frame = { kind: 'packed', id: 7, digest, blockBytes: bytes.byteLength, bytes: packed } as const;
-  server.tell({ kind: 'send', link: 2, frame });
+  server.tell({ kind: 'send', link: 2, frames: [frame] });
   const message = await asker.until(ofLink('frames', 1));
   const [first] = message.kind === 'frames' ? message.frames : [];
   assert.ok(first?.kind === 'answer' && first.answer.kind === 'block');
@@ -222,7 +222,7 @@ test('a block that unpacks to more than it says ends the connection, and so does
   for (const { blockBytes, bytes } of cases) {
     const { asker, server, end } = await connected();
     const digest = digestOf(Uint8Array.of(1));
-    server.tell({ kind: 'send', link: 2, frame: { kind: 'packed', id: 1, digest, blockBytes, bytes } });
+    server.tell({ kind: 'send', link: 2, frames: [{ kind: 'packed', id: 1, digest, blockBytes, bytes }] });
     const message = await asker.until(ofLink('closed', 1));
     assert.ok(message.kind === 'closed' && message.code === 'malformed');
     assert.not(asker.said.some(({ kind }) => kind === 'frames'));
@@ -232,7 +232,7 @@ test('a block that unpacks to more than it says ends the connection, and so does
 
 test('frames that make no sense end the connection', async () => {
   const { asker, server, end } = await connected();
-  server.tell({ kind: 'send', link: 2, frame: { kind: 'answer', answer: { kind: 'done', id: 3 } } });
+  server.tell({ kind: 'send', link: 2, frames: [{ kind: 'answer', answer: { kind: 'done', id: 3 } }] });
   const good = await asker.until(ofLink('frames', 1));
   assert.ok(good.kind === 'frames' && good.frames.length === 1);
   end();
@@ -254,9 +254,13 @@ test('frames that make no sense end the connection', async () => {
 test('what is not handled is read no further, and read on when it is', async () => {
   const { asker, server, end } = await connected();
   const bytes = new Uint8Array(randomBytes(256 * 1024));
-  const frame = { kind: 'answer', answer: { kind: 'block', id: 1, digest: digestOf(bytes), bytes } } as const;
+  const answer = { kind: 'block', id: 1, digest: digestOf(bytes) } as const;
   const count = 100;
-  for (let sent = 0; sent < count; sent += 1) server.tell({ kind: 'send', link: 2, frame });
+  for (let sent = 0; sent < count; sent += 1) {
+    // A copy each: what was written is given back.
+    const frame = { kind: 'answer', answer: { ...answer, bytes: bytes.slice() } } as const;
+    server.tell({ kind: 'send', link: 2, frames: [frame] });
+  }
   const got = () =>
     asker.said.reduce((sum, message) => sum + (message.kind === 'frames' ? message.frames.length : 0), 0);
   // 2 MiB and what one read brings: eight blocks, and one or two more.

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Bytes } from '../../agent/base/bytes.ts';
-import { blockBytesMax, busyMsMax, requestDigestsMax } from '../../agent/base/limits.ts';
+import { blockBytesMax, bulkBatchBytes, busyMsMax, requestDigestsMax } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { type BulkFrame, bulkLimits, createBulkDecoder, encodeBulk } from '../../agent/wire/bulk.ts';
 import { digests, mutations, record, share, survives, throwsCode } from '../core/documents.ts';
@@ -111,16 +111,53 @@ test('a block is sent without being copied', () => {
   assert.is(parts[0]?.byteLength, 9 + 33);
 });
 
-test('a received block has memory of its own, which a later chunk does not touch', () => {
+test('a received block does not lie in its chunk, and takes as much memory as it needs', () => {
   const chunk = bytesOf({ kind: 'answer', answer: block });
   const [frame] = createBulkDecoder().push(chunk);
   chunk.fill(0);
   assert.ok(frame?.kind === 'answer' && frame.answer.kind === 'block');
   if (frame?.kind !== 'answer' || frame.answer.kind !== 'block') return;
   assert.equal(frame.answer.bytes, block.bytes);
-  assert.is(frame.answer.bytes.buffer.byteLength, 33 + 3);
+  assert.is(frame.answer.bytes.buffer.byteLength, 3);
   const { bytes } = structuredClone(frame.answer, { transfer: [frame.answer.bytes.buffer as ArrayBuffer] });
   assert.equal(bytes, block.bytes);
+});
+
+/** A block of so many bytes, each of them `value`. */
+const filled = (value: number, length: number): BulkFrame => ({
+  kind: 'answer',
+  answer: { ...block, bytes: new Uint8Array(length).fill(value) },
+});
+
+const memoryOf = (frame: BulkFrame | undefined): Bytes => {
+  assert.ok(frame?.kind === 'answer' && frame.answer.kind === 'block');
+  return frame?.kind === 'answer' && frame.answer.kind === 'block' ? frame.answer.bytes : new Uint8Array();
+};
+
+test('blocks of a stream lie one after the other in memory that can be given away, also while one is half here', () => {
+  const decoder = createBulkDecoder();
+  decoder.push(bytesOf(filled(1, 1000), filled(2, 1000)));
+  decoder.part();
+  const stream = bytesOf(filled(3, 1000), filled(4, 1000), filled(5, 1000));
+  const half = stream.byteLength - 500;
+  const [third, fourth] = decoder.push(stream.subarray(0, half)).map(memoryOf);
+  assert.ok(third !== undefined && fourth !== undefined && third.buffer === fourth.buffer);
+  assert.is((third?.byteOffset ?? 0) + 1000, fourth?.byteOffset);
+  decoder.part();
+  structuredClone(third?.buffer, { transfer: [third?.buffer as ArrayBuffer] });
+  const [fifth] = decoder.push(stream.subarray(half));
+  assert.equal(memoryOf(fifth), new Uint8Array(1000).fill(5));
+});
+
+test('memory for blocks of a stream is bounded, however many come at once', () => {
+  const decoder = createBulkDecoder();
+  const stream = bytesOf(...Array.from({ length: 40 }, (_, at) => filled(at, 64 * 1024)));
+  for (let round = 0; round < 3; round += 1) {
+    const memory = new Set(decoder.push(stream).map((frame) => memoryOf(frame).buffer));
+    for (const { byteLength } of memory) assert.ok(byteLength <= bulkBatchBytes, String(byteLength));
+    assert.ok(round === 0 || memory.size === 10, String(memory.size));
+    decoder.part();
+  }
 });
 
 test('the largest block and the largest request pass', () => {

@@ -141,6 +141,15 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     for (const id of serving.ids) handlers.blockCancelled?.(peer, id);
   }
 
+  async function answer(peer: PeerId, one: BlockAnswer): Promise<void> {
+    const serving = servings.get(peer);
+    if (serving === undefined) {
+      throw new P2psyncError('unreachable-peer', `${peer} does not wait for blocks any more`, { peer });
+    }
+    if (!serving.ids.has(one.id)) return;
+    traffic.sent(peer, await inTurn(serving, options.upload, one, () => serving.ids.has(one.id)));
+  }
+
   /** @throws what is no fault of the peer. */
   function report(peer: PeerId, error: unknown): void {
     if (!(error instanceof P2psyncError)) throw error;
@@ -157,13 +166,9 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
       const asking = askings.get(peer);
       if (asking?.ids.has(id)) write(peer, asking, { kind: 'cancel', id });
     },
-    async answer(peer, answer) {
-      const serving = servings.get(peer);
-      if (serving === undefined) {
-        throw new P2psyncError('unreachable-peer', `${peer} does not wait for blocks any more`, { peer });
-      }
-      if (!serving.ids.has(answer.id)) return;
-      traffic.sent(peer, await inTurn(serving, options.upload, answer, () => serving.ids.has(answer.id)));
+    answer,
+    async give(peer, answers) {
+      for (const one of answers) await answer(peer, one);
     },
     accept(peer, stream) {
       const older = servings.get(peer);

@@ -6,6 +6,7 @@ import type { Stream } from '@libp2p/interface';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
 import type { PeerId } from '../../core/keys.ts';
+import type { BlockAnswer } from '../../swarm/messages.ts';
 import { decodeControl, encodeControl, isBulkSetup } from '../../wire/control.ts';
 import type { BulkSetup } from '../../wire/frames.ts';
 import type { HostHandlers } from '../host.ts';
@@ -107,7 +108,12 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
       else libp2p.cancel(peer, id);
     },
     answer: (peer, answer) =>
-      tls.serves(peer, answer.id) ? tls.answer(peer, answer) : libp2p.answer(peer, answer),
+      tls.serves(peer, answer.id) ? tls.answer(peer, [ownCopy(answer)]) : libp2p.answer(peer, answer),
+    give(peer, answers) {
+      const first = answers[0];
+      const overTls = first !== undefined && tls.serves(peer, first.id);
+      return overTls ? tls.answer(peer, answers) : libp2p.give(peer, answers);
+    },
     accept: (peer, stream) => libp2p.accept(peer, stream),
     control(peer, bytes) {
       if (!isBulkSetup(bytes)) return false;
@@ -134,4 +140,9 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
       return lines.close();
     },
   };
+}
+
+/** A block's bytes may be part of a cache or of Buffer's pool: what is given away is a copy. */
+function ownCopy(answer: BlockAnswer): BlockAnswer {
+  return answer.kind === 'block' ? { ...answer, bytes: new Uint8Array(answer.bytes) } : answer;
 }

@@ -4,7 +4,7 @@
  */
 import { unreachable } from '../../base/assert.ts';
 import { P2psyncError } from '../../base/errors.ts';
-import { bulkBatchBytes, bulkSendBytesMax } from '../../base/limits.ts';
+import { bulkSendBytesMax } from '../../base/limits.ts';
 import type { BulkFrame } from '../../wire/bulk.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Pace } from './pace.ts';
@@ -16,7 +16,7 @@ type ReceivedFrame = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 export type LineHandlers = {
   /** Both sides have shown the key. */
   opened(): void;
-  /** A returned promise is back-pressure: the next frame waits for it. @throws {P2psyncError} what the peer did wrong. */
+  /** A returned promise is back-pressure: what comes after the frames of one message waits for it. @throws {P2psyncError} what the peer did wrong. */
   frame(frame: ReceivedFrame): void | Promise<void>;
   /** Once, after the last frame; not where it was closed from here. `error`: the peer broke the rules. */
   closed(reason: string, error: P2psyncError | null): void;
@@ -27,8 +27,8 @@ export type LineHandlers = {
 export type Line = {
   /** At once: for small frames whose number is bounded. */
   send(frame: BulkFrame): void;
-  /** In turn and under back-pressure. The bytes of a block are copied. @throws {P2psyncError} unreachable-peer. */
-  give(frame: BulkFrame, isWanted: () => boolean): Promise<void>;
+  /** In turn and under back-pressure, together. The memory of blocks is given away. @throws {P2psyncError} unreachable-peer. */
+  give(frames: readonly BulkFrame[], isWanted: () => boolean): Promise<void>;
   /** Something came, or waits here to be handled, since then. */
   isAliveSince(ms: number): boolean;
   close(): void;
@@ -60,7 +60,7 @@ type Entry = {
   readonly handlers: LineHandlers;
   readonly outbox: Outbox;
   readonly queue: (
-    | ReceivedFrame
+    | { readonly kind: 'frames'; readonly frames: readonly ReceivedFrame[] }
     | { readonly kind: 'end'; readonly reason: string; readonly error: P2psyncError | null }
   )[];
   readonly expecting: PromiseWithResolvers<void>;
@@ -79,7 +79,7 @@ export function createLines(options: LinesOptions): Lines {
     options.note('the thread of bulk connections ended', { reason });
     port = null;
     listening.resolve(null);
-    for (const entry of entries.values()) enqueue(entry, [endOf(reason, null)]);
+    for (const entry of entries.values()) enqueue(entry, endOf(reason, null));
   });
 
   function receive(message: FromSockets): void {
@@ -113,45 +113,52 @@ export function createLines(options: LinesOptions): Lines {
         return entry.handlers.opened();
       case 'frames':
         entry.handlers.received(message.wireBytes);
-        return enqueue(entry, message.frames);
+        return enqueue(entry, { kind: 'frames', frames: message.frames });
       case 'written':
         entry.handlers.sent(message.wireBytes);
         return entry.outbox.written(message.costBytes);
       case 'closed': {
         const { reason, code } = message;
-        return enqueue(entry, [endOf(reason, code === null ? null : new P2psyncError(code, reason))]);
+        return enqueue(entry, endOf(reason, code === null ? null : new P2psyncError(code, reason)));
       }
       default:
         return unreachable(message);
     }
   }
 
-  function enqueue(entry: Entry, frames: readonly Entry['queue'][number][]): void {
-    entry.queue.push(...frames);
+  function enqueue(entry: Entry, message: Entry['queue'][number]): void {
+    entry.queue.push(message);
     if (!entry.handling) void handleAll(entry);
   }
 
   async function handleAll(entry: Entry): Promise<void> {
     entry.handling = true;
-    let handledBytes = 0;
-    for (let frame = entry.queue.shift(); frame !== undefined; frame = entry.queue.shift()) {
-      if (frame.kind === 'end') return finish(entry, frame.reason, frame.error);
+    for (let message = entry.queue.shift(); message !== undefined; message = entry.queue.shift()) {
+      if (message.kind === 'end') return finish(entry, message.reason, message.error);
+      // Before they are handed over: who gets a block may give its memory away.
+      const costBytes = sumOf(message.frames);
       try {
-        // Before it is handed over: who gets a block may give its memory away.
-        handledBytes += costOf(frame);
-        const handled = entry.handlers.frame(frame);
-        if (handled !== undefined) await handled;
+        const handled = handleFrames(entry, message.frames);
+        if (handled.length > 0) await Promise.all(handled);
       } catch (error) {
         if (!(error instanceof P2psyncError)) throw error;
         return finish(entry, error.message, error);
       }
       if (!entries.has(entry.link)) return;
-      if (handledBytes >= bulkBatchBytes || entry.queue.length === 0) {
-        thread.post({ kind: 'handled', link: entry.link, costBytes: handledBytes });
-        handledBytes = 0;
-      }
+      thread.post({ kind: 'handled', link: entry.link, costBytes });
     }
     entry.handling = false;
+  }
+
+  /** All in one turn: their blocks share memory, which goes on as a whole. */
+  function handleFrames(entry: Entry, frames: readonly ReceivedFrame[]): Promise<void>[] {
+    const handled: Promise<void>[] = [];
+    for (const frame of frames) {
+      const one = entry.handlers.frame(frame);
+      if (one !== undefined) handled.push(one);
+      if (!entries.has(entry.link)) break;
+    }
+    return handled;
   }
 
   function finish(entry: Entry, reason: string, error: P2psyncError | null): void {
@@ -185,12 +192,11 @@ export function createLines(options: LinesOptions): Lines {
   function lineOf(entry: Entry): Line {
     const { link, outbox } = entry;
     return {
-      send: (frame) => thread.post({ kind: 'send', link, frame }),
-      give: (frame, isWanted) =>
-        outbox.give(costOf(frame), isWanted, () => {
-          const [copy, transfer] = ownCopy(frame);
-          thread.post({ kind: 'send', link, frame: copy }, transfer);
-        }),
+      send: (frame) => thread.post({ kind: 'send', link, frames: [frame] }),
+      give: (frames, isWanted) =>
+        outbox.give(sumOf(frames), isWanted, () =>
+          thread.post({ kind: 'send', link, frames }, memoryOf(frames)),
+        ),
       isAliveSince: (ms) => entry.handling || entry.heardMs >= ms,
       close: () => void close(entry),
     };
@@ -223,9 +229,16 @@ function endOf(reason: string, error: P2psyncError | null): Entry['queue'][numbe
   return { kind: 'end', reason, error };
 }
 
-/** A block's bytes may be part of a cache or of Buffer's pool: what is given away to the thread is a copy. */
-function ownCopy(frame: BulkFrame): [BulkFrame, readonly ArrayBuffer[]] {
-  if (frame.kind !== 'answer' || frame.answer.kind !== 'block') return [frame, []];
-  const bytes = new Uint8Array(frame.answer.bytes);
-  return [{ kind: 'answer', answer: { ...frame.answer, bytes } }, [bytes.buffer]];
+function sumOf(frames: readonly BulkFrame[]): number {
+  return frames.reduce((sum, frame) => sum + costOf(frame), 0);
+}
+
+function memoryOf(frames: readonly BulkFrame[]): ArrayBuffer[] {
+  const memory = new Set<ArrayBuffer>();
+  for (const frame of frames) {
+    if (frame.kind !== 'answer' || frame.answer.kind !== 'block') continue;
+    const { buffer } = frame.answer.bytes;
+    if (buffer instanceof ArrayBuffer) memory.add(buffer);
+  }
+  return [...memory];
 }

@@ -18,11 +18,15 @@ export type Post = (message: FromSockets, transfer?: readonly ArrayBuffer[]) => 
 export type Link = {
   /** Bytes that came, in order; the memory may be used again afterwards. */
   receive(chunk: Bytes): void;
-  send(frame: BulkFrame): void;
+  /** The memory of blocks is given back once it is written. */
+  send(frames: readonly BulkFrame[]): void;
   handled(costBytes: number): void;
   /** Without a word: neither to the main thread nor, beyond what TLS does, to the peer. */
   close(): void;
 };
+
+/** Parts that are smaller than this on average are joined before they are written, bytes. */
+const joinPartBytes = 4096;
 
 type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 
@@ -39,7 +43,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
     paces.read === null ? null : createPacedReader(paces.read, { receive: takeIn, caughtUp: resume });
   // Changes while running.
   let batch: Received[] = [];
-  let transfer: ArrayBuffer[] = [];
+  const transfer = new Set<ArrayBuffer>();
   let batchBytes = 0;
   let wireBytes = 0;
   let unhandledBytes = 0;
@@ -91,7 +95,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
     unhandledBytes += costBytes;
     if (received.kind === 'answer' && received.answer.kind === 'block') {
       const { buffer } = received.answer.bytes;
-      if (buffer instanceof ArrayBuffer) transfer.push(buffer);
+      if (buffer instanceof ArrayBuffer) transfer.add(buffer);
     }
   }
 
@@ -103,9 +107,10 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   function say(): void {
     if (wireBytes === 0 || over) return;
     saidMs = performance.now();
-    post({ kind: 'frames', link, frames: batch, wireBytes }, transfer);
+    decoder.part();
+    post({ kind: 'frames', link, frames: batch, wireBytes }, [...transfer]);
     batch = [];
-    transfer = [];
+    transfer.clear();
     batchBytes = 0;
     wireBytes = 0;
   }
@@ -172,13 +177,16 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
 
   return {
     receive,
-    send(frame) {
+    send(frames) {
       if (over) return;
-      const costBytes = costOf(frame);
-      const parts = encodeBulk(smaller(frame));
-      const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+      const costBytes = frames.reduce((sum, frame) => sum + costOf(frame), 0);
+      const parts = joined(frames.flatMap((frame) => encodeBulk(smaller(frame))));
+      const bytes = lengthOf(parts);
       meter.given(bytes, performance.now());
-      (writer?.write ?? write)(parts, () => noteWritten(costBytes, bytes));
+      (writer?.write ?? write)(parts, () => {
+        noteWritten(costBytes, bytes);
+        giveBack(frames);
+      });
     },
     handled(costBytes) {
       unhandledBytes -= costBytes;
@@ -193,6 +201,24 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   function smaller(frame: BulkFrame): BulkFrame {
     if (frame.kind !== 'answer' || frame.answer.kind !== 'block' || !meter.isSlow()) return frame;
     return pack(frame.answer) ?? frame;
+  }
+}
+
+/** Many small parts as one: each write of a socket costs as much as to copy a few KiB. */
+function joined(parts: readonly Bytes[]): readonly Bytes[] {
+  return parts.length > 2 && lengthOf(parts) < parts.length * joinPartBytes ? [Buffer.concat(parts)] : parts;
+}
+
+function lengthOf(parts: readonly Bytes[]): number {
+  return parts.reduce((sum, part) => sum + part.byteLength, 0);
+}
+
+/** Left to the garbage collector, a gigabyte costs a collection each 50 MB. */
+function giveBack(frames: readonly BulkFrame[]): void {
+  for (const frame of frames) {
+    if (frame.kind !== 'answer' || frame.answer.kind !== 'block') continue;
+    const { buffer } = frame.answer.bytes;
+    if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
   }
 }
 

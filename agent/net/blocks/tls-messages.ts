@@ -27,7 +27,7 @@ export type ToSockets =
     }
   | { readonly kind: 'knockAnswer'; readonly knock: number; readonly allowed: boolean }
   /** The bytes of blocks are transferred. Answered by `written`. */
-  | { readonly kind: 'send'; readonly link: LinkId; readonly frame: BulkFrame }
+  | { readonly kind: 'send'; readonly link: LinkId; readonly frames: readonly BulkFrame[] }
   /** So much of what `frames` brought is done with: the thread may read on. */
   | { readonly kind: 'handled'; readonly link: LinkId; readonly costBytes: number }
   /** Not answered; nothing more is said of this link. */

@@ -219,7 +219,7 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
           return;
         }
         case 'send':
-          return links.get(message.link)?.send(message.frame);
+          return links.get(message.link)?.send(message.frames);
         case 'handled':
           return links.get(message.link)?.handled(message.costBytes);
         case 'close':

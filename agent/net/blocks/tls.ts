@@ -41,7 +41,8 @@ export type TlsBlocks = {
   cancel(peer: PeerId, id: number): void;
   /** A request that is open here. */
   serves(peer: PeerId, id: number): boolean;
-  answer(peer: PeerId, answer: BlockAnswer): Promise<void>;
+  /** Answers of one request, together; blocks are given away with their memory. */
+  answer(peer: PeerId, answers: readonly BlockAnswer[]): Promise<void>;
   /** The peer is admitted and said this on its control stream. */
   setup(peer: PeerId, frame: BulkSetup): void;
   /** The peer is gone or not wanted any more: closes its connections and forgets its keys, in this turn. */
@@ -205,7 +206,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
   function cancelled(peer: PeerId, serving: Serving, id: number): void {
     if (!serving.ids.delete(id)) return;
     // So that the requester can forget the id; blocks that are still answered to it are dropped.
-    serving.line.give({ kind: 'answer', answer: { kind: 'done', id } }, () => true).catch(() => {});
+    serving.line.give([{ kind: 'answer', answer: { kind: 'done', id } }], () => true).catch(() => {});
     handlers.blockCancelled?.(peer, id);
   }
 
@@ -251,16 +252,20 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     asks: (peer, id) => askings.get(peer)?.ids.has(id) === true,
     cancel: (peer, id) => askings.get(peer)?.line?.send({ kind: 'cancel', id }),
     serves: (peer, id) => servings.get(peer)?.ids.has(id) === true,
-    async answer(peer, answer) {
+    async answer(peer, answers) {
       const serving = servings.get(peer);
       if (serving === undefined) {
         throw new P2psyncError('unreachable-peer', `${peer} does not wait for blocks any more`, { peer });
       }
-      const isWanted = () => {
-        const { id, kind } = answer;
-        return kind === 'done' || kind === 'busy' ? serving.ids.delete(id) : serving.ids.has(id);
-      };
-      await serving.line.give({ kind: 'answer', answer }, isWanted);
+      const last = answers.at(-1);
+      if (last === undefined) return;
+      const { id, kind } = last;
+      const isWanted = () =>
+        kind === 'done' || kind === 'busy' ? serving.ids.delete(id) : serving.ids.has(id);
+      await serving.line.give(
+        answers.map((answer) => ({ kind: 'answer', answer })),
+        isWanted,
+      );
       serving.usedMs = performance.now();
     },
     setup(peer, frame) {

@@ -20,4 +20,9 @@ export interface BlockTransport {
    * @throws {P2psyncError} unreachable-peer, where the stream that asked is gone.
    */
   answer(peer: PeerId, answer: BlockAnswer): Promise<void>;
+  /**
+   * The same for some answers of one request, together. The memory in which the bytes of their blocks lie is given
+   * away, whole: nobody reads it or writes to it any more.
+   */
+  give(peer: PeerId, answers: readonly BlockAnswer[]): Promise<void>;
 }
