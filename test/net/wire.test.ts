@@ -84,7 +84,12 @@ async function endsApart() {
 
 const secret = 'what nobody on the way is to read';
 const bytes = utf8(secret.repeat(100));
-const block = { kind: 'block', id: 1, digest: digestOf(bytes), bytes } as const;
+/** A block in memory of its own: once it is written, that is given back. */
+const given = () =>
+  ({
+    kind: 'answer',
+    answer: { kind: 'block', id: 1, digest: digestOf(bytes), bytes: bytes.slice() },
+  }) as const;
 
 test('whoever is on the way sees that agents talk, and nothing of what they say on the control stream', async () => {
   const { left, right, relay } = await hostsApart();
@@ -112,7 +117,7 @@ test('a bit that is changed on the way ends the control stream, and nothing of i
 
 test('whoever is on the way sees the name of a key that is spent, and nothing of the blocks', async () => {
   const { holder, asker, relay, identity, close } = await endsApart();
-  holder.tell({ kind: 'send', link: 1, frame: { kind: 'answer', answer: block } });
+  holder.tell({ kind: 'send', link: 1, frames: [given()] });
   const said = await asker.until(isKind('frames'));
   assert.is(said.kind === 'frames' ? said.frames.length : 0, 1);
   const seen = relay.seen();
@@ -124,7 +129,7 @@ test('whoever is on the way sees the name of a key that is spent, and nothing of
 test('a bit that is changed on the way ends a connection for blocks, and nothing of it is taken', async () => {
   const { holder, asker, relay, close } = await endsApart();
   relay.tamper();
-  holder.tell({ kind: 'send', link: 1, frame: { kind: 'answer', answer: block } });
+  holder.tell({ kind: 'send', link: 1, frames: [given()] });
   const said = await asker.until(
     (one) => one.kind === 'closed' || (one.kind === 'frames' && one.frames.length > 0),
   );
