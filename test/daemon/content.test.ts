@@ -141,7 +141,7 @@ test('what comes while blocks are being staged goes in the next call, all of it'
   world.gate = opened.promise;
   ask(ana, 1, 'block', [x, y, z]);
   take(ana, 1, x);
-  await undefined;
+  await Promise.resolve();
   take(ana, 1, y);
   take(ana, 1, z);
   opened.resolve();
