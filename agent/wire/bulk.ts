@@ -6,10 +6,11 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { blockBytesMax, bulkBatchBytes, busyMsMax, requestDigestsMax } from '../base/limits.ts';
+import { blockBytesMax, busyMsMax, requestDigestsMax } from '../base/limits.ts';
 import { type Digest, decodeDigest, digestBytes, encodeDigest } from '../core/digest.ts';
 import { keyBytes, shareIdBytes, shareIdFromBytes } from '../core/keys.ts';
 import type { BlockAnswer, BlockRequest, SharedRequest } from '../swarm/messages.ts';
+import { createRoom } from './room.ts';
 
 export type BulkFrame =
   | { readonly kind: 'request'; readonly request: SharedRequest }
@@ -141,52 +142,6 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
       if (fixedBytes > 0) throw malformed(`the stream ended ${fixedBytes + restBytes} bytes into a frame`);
     },
     pendingBytes: () => fixedBytes + restBytes,
-  };
-}
-
-type Room = {
-  take(bytes: number): Buffer;
-  leave(): void;
-  /** Leaves all but what was taken last, of which the first bytes are kept. */
-  renew(last: Buffer, kept: number): Buffer;
-};
-
-/** Memory for a few blocks at a time: much for those who come in a stream, little for a single one. */
-function createRoom(): Room {
-  // Changes while running.
-  let slab = Buffer.alloc(0);
-  let used = 0;
-  let usedSince = 0;
-  let usedBefore = 0;
-
-  function take(bytes: number): Buffer {
-    if (used + bytes > slab.byteLength) {
-      const wanted = Math.min(bulkBatchBytes, 2 * Math.max(usedBefore, usedSince));
-      slab = Buffer.allocUnsafeSlow(Math.max(bytes, wanted));
-      used = 0;
-    }
-    const taken = slab.subarray(used, used + bytes);
-    used += bytes;
-    usedSince += bytes;
-    return taken;
-  }
-
-  function leave(): void {
-    usedBefore = usedSince;
-    usedSince = 0;
-    slab = Buffer.alloc(0);
-    used = 0;
-  }
-
-  return {
-    take,
-    leave,
-    renew(last, kept) {
-      leave();
-      const moved = take(last.byteLength);
-      moved.set(last.subarray(0, kept));
-      return moved;
-    },
   };
 }
 
