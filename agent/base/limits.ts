@@ -269,6 +269,9 @@ export const massDeleteEntriesMin = 100;
 export const massDeleteWindowMs = 60_000;
 /** Edits that may wait to ride inside the next head: more would never fit in `inlineBytesMax`. */
 export const inlineEditsMax = 256;
+/** Directories that move inside one head, and the entries that one update of a tree moves with them: some 100 ms of work. */
+export const inlineMovesMax = 16;
+export const movedEntriesMax = 16_384;
 /** Bytes of blocks and pages that came and are not stored yet; above it peers are read no further. */
 export const contentPendingBytesMax = 16 * MIB;
 /** A read of one block for a peer takes no longer, ms: a hung disk must not hold a place in the queue for ever. */

@@ -1,11 +1,14 @@
 /** Turns the changes between two trees into ordered disk steps. Pure. */
 import { assert, unreachable } from '../base/assert.ts';
 import type { Change, DirectoryEntry, Entry, FileEntry, HardlinkEntry, SymlinkEntry } from './entry.ts';
-import { depthOf, nameOf, parentOf, type SharePath, topDirectory } from './path.ts';
+import type { DirectoryMove } from './moved.ts';
+import { ancestorsOf, depthOf, nameOf, parentOf, type SharePath, topDirectory } from './path.ts';
 
 export type Step =
   /** Make a directory, private (0700) until `finish`. */
   | { readonly kind: 'mkdir'; readonly path: SharePath }
+  /** Rename the directory at `from`, with everything in it: a path of the old tree, where nothing changed below. */
+  | { readonly kind: 'moveDirectory'; readonly path: SharePath; readonly from: SharePath }
   /** Something of another kind is at `path` (directory against not-directory): rename it out of the way, whole. */
   | { readonly kind: 'setAside'; readonly path: SharePath }
   /** Rename the staged file over `path`. `from`: link it from this path of the old tree instead of staging it. */
@@ -27,10 +30,12 @@ export type PlanInput = {
   readonly after: (path: SharePath) => Entry | undefined;
   /** Hard links to a path in the tree that is being applied. */
   readonly linksTo: (path: SharePath) => readonly HardlinkEntry[];
+  /** Of `findDirectoryMoves` of these changes: those that the disk allows. Below them there is nothing else to do. */
+  readonly moves?: readonly DirectoryMove[];
 };
 
 /**
- * Steps in the order in which they are to be done: set-asides, directories (parents first), files, symlinks, hard
+ * Steps in the order in which they are to be done: set-asides, directories (parents first), directories that move, files, symlinks, hard
  * links, deletes (deepest first), finishes (deepest first), looks. What a `place` is linked `from` is to be linked
  * before the first step. A path below a directory that was set aside means the place where that is now.
  */
@@ -38,6 +43,7 @@ export function planSteps(input: PlanInput): readonly Step[] {
   const { after, linksTo } = input;
   const asides: Step[] = [];
   const directories: Step[] = [];
+  const directoryMoves: Step[] = [];
   const places: (Step & { kind: 'place' })[] = [];
   const metadata: Step[] = [];
   const symlinks: Step[] = [];
@@ -47,9 +53,17 @@ export function planSteps(input: PlanInput): readonly Step[] {
   const finishes = new Map<SharePath, DirectoryEntry>();
   /** First names of files that got or lost another one, or other metadata. */
   const groups = new Set<SharePath>();
-  const sources = createSources(input);
+  const moves = input.moves ?? [];
+  const changes = withoutMoved(input.changes, moves);
+  const sources = createSources({ changes, linksTo });
 
-  for (const { path, before, after: entry } of input.changes) {
+  for (const { from, to } of moves) {
+    directoryMoves.push({ kind: 'moveDirectory', path: to, from });
+    finishParent(from);
+    const entry = after(to);
+    if (entry?.kind === 'directory') finishes.set(to, entry);
+  }
+  for (const { path, before, after: entry } of changes) {
     assert(before !== null || entry !== null, 'a change has a side');
     const wasDirectory = before?.kind === 'directory';
     const isDirectory = entry?.kind === 'directory';
@@ -92,22 +106,19 @@ export function planSteps(input: PlanInput): readonly Step[] {
   const described = [
     ...asides,
     ...directories,
+    ...directoryMoves,
     ...places,
     ...symlinks,
     ...hardlinks.values(),
     ...removes,
     ...rmdirs,
   ];
-  for (const step of described) {
-    const parent = parentOf(pathOf(step));
-    if (parent === topDirectory || finishes.has(parent)) continue;
-    const entry = after(parent);
-    if (entry?.kind === 'directory') finishes.set(parent, entry);
-  }
+  for (const step of described) finishParent(pathOf(step));
   const withStep = new Set([...places, ...metadata, ...hardlinks.values()].map(pathOf));
   return [
     ...asides,
     ...directories.toSorted(shallowFirst),
+    ...directoryMoves,
     ...places.map((step) => ({ ...step, from: sources.take(step.entry) })),
     ...metadata,
     ...symlinks,
@@ -117,10 +128,27 @@ export function planSteps(input: PlanInput): readonly Step[] {
     ...[...finishes.values()].map((entry): Step => ({ kind: 'finish', entry })).toSorted(deepFirst),
     ...looksAt(groups, input, withStep),
   ];
+
+  /** What comes or goes in a directory changes its time. */
+  function finishParent(path: SharePath): void {
+    const parent = parentOf(path);
+    if (parent === topDirectory || finishes.has(parent)) return;
+    const entry = after(parent);
+    if (entry?.kind === 'directory') finishes.set(parent, entry);
+  }
+}
+
+/** The changes that are left to be done one by one. */
+function withoutMoved(changes: readonly Change[], moves: readonly DirectoryMove[]): readonly Change[] {
+  if (moves.length === 0) return changes;
+  const ends = new Set(moves.flatMap(({ from, to }) => [from, to]));
+  return changes.filter(
+    ({ path }) => !ends.has(path) && !ancestorsOf(path).some((above) => ends.has(above)),
+  );
 }
 
 /** Files of the old tree that lose their path, by content: a move takes the bytes along. */
-function createSources({ changes, linksTo }: PlanInput): { take(entry: FileEntry): SharePath | null } {
+function createSources({ changes, linksTo }: Pick<PlanInput, 'changes' | 'linksTo'>): { take(entry: FileEntry): SharePath | null } {
   const grouped = new Set<SharePath>();
   for (const { before } of changes) if (before?.kind === 'hardlink') grouped.add(before.target);
   const sources: Source[] = [];

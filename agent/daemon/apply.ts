@@ -8,9 +8,10 @@ import { P2psyncError } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
 import type { Change, Content, Entry, HardlinkEntry } from '../core/entry.ts';
+import { type DirectoryMove, findDirectoryMoves } from '../core/moved.ts';
 import { comparePaths, type SharePath, topDirectory } from '../core/path.ts';
 import { planSteps, type Step } from '../core/plan.ts';
-import { lookup } from '../core/tree.ts';
+import { iterate, lookup } from '../core/tree.ts';
 import { formatVersion, parseVersion } from '../core/version.ts';
 import type { CommitInput, CommitOptions, CommitResult, Committer, Recovered } from '../disk/commit.ts';
 import type { Owners } from '../disk/owner.ts';
@@ -19,6 +20,7 @@ import type { Faults } from './faults.ts';
 import { asEntry, asFound, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';
+import { movable } from './movable.ts';
 import { type Applied, readApplied, writeApplied } from './state.ts';
 
 export type ApplierPorts = {
@@ -79,11 +81,12 @@ export function createApplier(ports: ApplierPorts): Applier {
       const after = (path: SharePath): Entry | undefined => lookup(pages, target.root, path);
       const prepared = prepare(target, changes);
       const linked = (path: SharePath): HardlinkEntry[] => linksTo(target.root, path);
-      const steps = planSteps({ changes: prepared.changes, after, linksTo: linked });
+      const found = findDirectoryMoves(prepared.changes).filter(({ from }) => !prepared.foreign.has(from));
+      const moves = await movable(found, ports);
+      const steps = planSteps({ changes: prepared.changes, after, linksTo: linked, moves });
       const result = await committer.commit(commitInput(target, steps, prepared.foreign), options);
       if (result.lost.length > 0) return { kind: 'lost', digests: result.lost };
-      await storeOutcome(target, result);
-      return { kind: 'applied', result };
+      return { kind: 'applied', result: await storeOutcome(target, result) };
     } catch (error) {
       if (options.signal.aborted) throw error;
       const why = (await ports.checkDirectory().catch((reason: unknown) => reason)) ?? error;
@@ -109,25 +112,44 @@ export function createApplier(ports: ApplierPorts): Applier {
     };
   }
 
-  async function storeOutcome(target: Applied, result: CommitResult): Promise<void> {
+  async function storeOutcome(target: Applied, result: CommitResult): Promise<CommitResult> {
     const index: IndexEdit[] = [];
-    for (const { path, stat } of result.done) {
+    const moves: DirectoryMove[] = [];
+    for (const { path, stat, from } of result.done) {
+      if (from !== undefined) moves.push({ from, to: path });
       const content = stat === null ? null : contentOf(target.root, path);
       const vanished = stat === null || content === undefined;
       index.push({ path, record: vanished ? null : { stat, content } });
     }
+    const failed = withBelow(target.root, result.failed);
     // Whatever lies there, it is not the tree's: a later look must not take it for that.
-    for (const { path } of result.failed) index.push({ path, record: null });
-    await store.write({ index, state: new Map([writeApplied(target)]) });
+    for (const { path } of failed) index.push({ path, record: null });
+    await store.write({ moves, index, state: new Map([writeApplied(target)]) });
     await committer.settle();
     for (const { path, keptAs } of result.kept) {
       ports.log.warn({ path, keptAs }, 'a local change was moved aside');
     }
     for (const { path } of result.done) ports.faults.set(path, null);
-    for (const failure of result.failed) {
+    for (const failure of failed) {
       ports.log.error(failure, 'a path could not be put right');
       ports.faults.set(failure.path, { code: failure.code, message: failure.message });
     }
+    return { ...result, failed };
+  }
+
+  /** Where a directory could not be moved, neither could what lies in it. */
+  function withBelow(root: Digest, failures: CommitResult['failed']): CommitResult['failed'] {
+    const all = new Map(failures.map((failure) => [failure.path, failure]));
+    for (const failure of failures) {
+      if (failure.below !== true) continue;
+      const missing = [...iterate(pages, root, { below: failure.path })].filter(
+        ({ path }) => store.record(path) === undefined,
+      );
+      const left = [...store.below(failure.path)].filter(([path]) => lookup(pages, root, path) === undefined);
+      for (const path of [...missing.map((entry) => entry.path), ...left.map(([path]) => path)])
+        if (!all.has(path)) all.set(path, { ...failure, path });
+    }
+    return [...all.values()];
   }
 
   /** Of a path in the tree: null where it has none, undefined where the tree has no such path. */

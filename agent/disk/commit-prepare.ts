@@ -48,7 +48,13 @@ export type Task = {
   readonly bytes: Bytes;
 };
 
-export type Failure = { readonly path: SharePath; readonly code: string; readonly message: string };
+export type Failure = {
+  readonly path: SharePath;
+  readonly code: string;
+  readonly message: string;
+  /** Nor is known what lies below. */
+  readonly below?: true;
+};
 
 export type PrepareResult = {
   readonly lost: readonly Digest[];
@@ -92,7 +98,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
           else works[task.index] = work;
         } catch (error) {
           if (hasErrorCode(error, 'ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE', 'EROFS', 'EIO')) throw error;
-          failed.set(path, failureOf(path, error));
+          for (const failure of failuresOf(task.step, path, error)) failed.set(failure.path, failure);
         }
       }
     } finally {
@@ -103,7 +109,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
 
   /** A directory that its owner may not search hides what lies in it from us too. */
   function attempt<Result>({ step }: Task, run: () => Result): Result {
-    const from = step.kind === 'place' && step.from !== null ? step.from : pathOf(step);
+    const from = fromOf(step) ?? pathOf(step);
     return context.widener.attempt(pathOf(step), () => context.widener.attempt(from, run));
   }
 
@@ -129,6 +135,8 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
       case 'rmdir':
       case 'look':
         return { ...common, kind: step.kind };
+      case 'moveDirectory':
+        return moveDirectory(step);
       case 'hardlink':
         return { ...common, kind: 'hardlink', target: step.entry.target, staged };
       case 'finish':
@@ -155,6 +163,14 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
       }
       default:
         return unreachable(step);
+    }
+
+    function moveDirectory({ path, from }: Step & { kind: 'moveDirectory' }): Work | undefined {
+      const found = confined.lstat(from);
+      if (found?.kind === 'directory' && found.ino === task.fromExpected?.ino)
+        return { ...common, kind: 'moveDirectory', from, ino: found.ino };
+      for (const failure of unmoved(path, from)) failed.set(failure.path, failure);
+      return undefined;
     }
 
     function linkable(from: SharePath, entry: FileEntry): Work | undefined {
@@ -278,6 +294,27 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
 
 export function pathOf(step: Step): SharePath {
   return 'entry' in step ? step.entry.path : step.path;
+}
+
+/** Where its bytes are now, where that is elsewhere in the share. */
+export function fromOf(step: Step): SharePath | null {
+  return step.kind === 'place' || step.kind === 'moveDirectory' ? step.from : null;
+}
+
+/** A directory is not where it was to be taken from: nobody knows any more what lies at either name. */
+export function unmoved(path: SharePath, from: SharePath): Failure[] {
+  const message = `${JSON.stringify(path)} was to come from ${JSON.stringify(from)}, which was changed here a moment ago`;
+  return [path, from].map((one) => ({ path: one, code: 'changed', message, below: true }));
+}
+
+/** Of a step or a work. */
+export function failuresOf(
+  act: { readonly kind: string; readonly from?: SharePath | null },
+  path: SharePath,
+  error: unknown,
+): Failure[] {
+  if (act.kind !== 'moveDirectory') return [failureOf(path, error)];
+  return [path, act.from ?? path].map((one) => ({ ...failureOf(one, error), below: true }));
 }
 
 export function failureOf(path: SharePath, error: unknown): Failure {

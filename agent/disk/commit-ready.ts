@@ -6,7 +6,7 @@ import type { FileEntry } from '../core/entry.ts';
 import type { Step } from '../core/plan.ts';
 import { partOf, stagedBlock } from './agent-paths.ts';
 import type { CommitCalls, CommitInput } from './commit.ts';
-import { type Bytes, type PrepareResult, pathOf, type Task } from './commit-prepare.ts';
+import { type Bytes, fromOf, type PrepareResult, pathOf, type Task } from './commit-prepare.ts';
 import type { Fill } from './commit-session.ts';
 import type { Pool } from './pool.ts';
 import type { Stage } from './stage.ts';
@@ -86,7 +86,7 @@ export function createReadying(preparing: Preparing): Readying {
   function taskOf(step: Step, index: number): Task {
     const path = pathOf(step);
     const expected = input.expected(path);
-    const from = step.kind === 'place' ? step.from : null;
+    const from = fromOf(step);
     return {
       index,
       step,

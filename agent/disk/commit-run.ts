@@ -7,7 +7,7 @@ import { AssertionFailed, assert, unreachable } from '../base/assert.ts';
 import { parentOf, type SharePath, topDirectory } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { asideDirectory, readyDirectory, stageDirectory } from './agent-paths.ts';
-import { type Failure, failureOf } from './commit-prepare.ts';
+import { type Failure, failureOf, failuresOf, unmoved } from './commit-prepare.ts';
 import type { Confined } from './confined.ts';
 import type { Keeper } from './kept.ts';
 import { applyMetadata, type Metadata } from './metadata.ts';
@@ -16,7 +16,8 @@ import type { Widener } from './widen.ts';
 import { asExpected, type Work } from './work.ts';
 
 export type Kept = { readonly path: SharePath; readonly keptAs: string };
-export type Done = { readonly path: SharePath; readonly stat: DiskStat | null };
+/** `from`: this directory came from there, with everything in it. */
+export type Done = { readonly path: SharePath; readonly stat: DiskStat | null; readonly from?: SharePath };
 export type Local = { readonly path: SharePath; readonly isDirectory: boolean };
 
 export type Run = {
@@ -64,7 +65,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
         widener.attempt(work.path, () => act(work));
       } catch (error) {
         if (error instanceof AssertionFailed) throw error;
-        failed.set(work.path, failureOf(work.path, error));
+        for (const failure of failuresOf(work, work.path, error)) failed.set(failure.path, failure);
       }
     }
   }
@@ -102,6 +103,8 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
         // Nobody looks in before `finish` has said who may.
         return confined.mkdir(path, 0o700);
       }
+      case 'moveDirectory':
+        return moveDirectory(work);
       case 'place':
         if (renameOver(work) && work.staged.startsWith(`${stageDirectory}/`)) taken.push(work.staged);
         return;
@@ -151,6 +154,20 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
     if (asides.has(path)) return keep(path, path);
     confined.rename(path, aside);
     asides.set(path, aside);
+  }
+
+  function moveDirectory({ path, from, ino }: Work & { kind: 'moveDirectory' }): void {
+    const found = confined.lstat(path);
+    if (found?.ino === ino) return;
+    const at = locate(from);
+    const source = confined.lstat(at);
+    if (source?.kind !== 'directory' || source.ino !== ino) {
+      for (const failure of unmoved(path, from)) failed.set(failure.path, failure);
+      return;
+    }
+    if (found !== null) keep(path, path);
+    // Into another directory only who may write in the moved one can take it along.
+    widener.attempt(`${at}/x`, () => confined.rename(at, path));
   }
 
   /** @returns false where it was done before. */
@@ -317,6 +334,11 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
             fail(work.path, 'changed', 'was changed here while it was put in place');
             continue;
           }
+        }
+        if (work.kind === 'moveDirectory') {
+          if (stat?.ino === work.ino) done.push({ path: work.path, stat, from: work.from });
+          else for (const failure of unmoved(work.path, work.from)) failed.set(failure.path, failure);
+          continue;
         }
         if (work.kind === 'look' && work.check !== 'verified') continue;
         if (work.kind === 'remove' || work.kind === 'rmdir') done.push({ path: work.path, stat: null });

@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts';
 import { P2psyncError } from '../base/errors.ts';
 import { markerBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
+import { type DirectoryMove, pathAfter } from '../core/moved.ts';
 import { parentOf, type SharePath } from '../core/path.ts';
 import {
   asideDirectory,
@@ -18,6 +19,7 @@ import {
   stageDirectory,
   undurableDirectory,
 } from './agent-paths.ts';
+import { type Below, listBelow } from './below.ts';
 import { type BlockSource, createBlockReader, writeFully, writeWithHoles } from './block-bytes.ts';
 import { createPreparation, type Preparation } from './commit-prepare.ts';
 import { createRun, type Run } from './commit-run.ts';
@@ -73,6 +75,8 @@ export type Session = {
   undurable(): string[];
   /** Makes the next files of one durable. @returns where to go on; null at its end: then it is forgotten. */
   makeDurable(next: { readonly name: string; readonly from: number; readonly count: number }): number | null;
+  /** What lies below `from`; null where that cannot be said, or something lies at `to`. */
+  belowMove(move: DirectoryMove): Below[] | null;
   /** Directories in which the commit changed a name. */
   syncDirectories(works: readonly Work[]): void;
 };
@@ -87,7 +91,11 @@ export function createSession(
   let preparation: Preparation | null = null;
   let sealed: { readonly works: readonly Work[]; readonly run: Run } | null = null;
   let begun: { readonly tag: string; readonly sync: boolean } = { tag: '', sync: false };
-  let durableNow: { readonly name: string; readonly works: readonly Work[] } | null = null;
+  let durableNow: {
+    readonly name: string;
+    readonly works: readonly Work[];
+    readonly files: readonly SharePath[];
+  } | null = null;
 
   function start(works: readonly Work[], again: boolean, failed: Preparation['failed']): void {
     const keeper = createKeeper(confined, keptTime(clock.nowMs()));
@@ -148,12 +156,33 @@ export function createSession(
   }
 
   function syncDirectories(works: readonly Work[]): void {
-    for (const path of new Set(works.map((work) => parentOf(work.path)))) {
+    const changed = works.flatMap((work) => (work.kind === 'moveDirectory' ? [work.path, work.from] : [work.path]));
+    for (const path of new Set(changed.map(parentOf))) {
       try {
         confined.syncDirectory(path);
       } catch (error) {
         if (!hasErrorCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'outside-share')) throw error;
       }
+    }
+  }
+
+  /** Files whose bytes this work brought to their path; what moved before they were durable may not be. */
+  function filesOf(work: Work): SharePath[] {
+    if (work.kind === 'place' || work.kind === 'move') return [work.path];
+    if (work.kind !== 'moveDirectory') return [];
+    const at = confined.lstat(work.path)?.ino === work.ino ? work.path : work.from;
+    const below = belowOf(at) ?? [];
+    return below.flatMap(({ path, stat }) =>
+      stat.kind === 'file' ? [pathAfter(path, { from: at, to: work.path })] : [],
+    );
+  }
+
+  function belowOf(directory: SharePath): Below[] | null {
+    try {
+      return listBelow(confined, directory);
+    } catch (error) {
+      if (!hasErrorCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'outside-share')) throw error;
+      return null;
     }
   }
 
@@ -163,6 +192,11 @@ export function createSession(
 
   return {
     syncDirectories,
+    belowMove({ from, to }) {
+      // Whoever renamed directories since the last commit is seen.
+      confined.forget();
+      return confined.lstat(to) === null ? belowOf(from) : null;
+    },
     begin({ metadata, tag, sync, marker }) {
       // Whoever renamed directories since the last commit is seen.
       confined.forget();
@@ -236,8 +270,7 @@ export function createSession(
       const note = (journal: Journal | 'damaged' | null): void => {
         if (journal === 'damaged') rehashAll = true;
         else if (journal !== null && journal.head.boot !== boot) {
-          for (const { kind, path } of journal.works)
-            if (kind === 'place' || kind === 'move') rehash.add(path);
+          for (const work of journal.works) for (const path of filesOf(work)) rehash.add(path);
         }
       };
       for (const name of confined.list(undurableDirectory)) note(readUndurable(name));
@@ -262,13 +295,12 @@ export function createSession(
         // First the list itself: whatever happens now, it tells what to hash again.
         syncFile(path);
         const journal = readUndurable(name);
-        durableNow = { name, works: journal === null || journal === 'damaged' ? [] : journal.works };
+        const works = journal === null || journal === 'damaged' ? [] : journal.works;
+        durableNow = { name, works, files: works.flatMap(filesOf) };
       }
-      const { works } = durableNow;
-      for (const work of works.slice(from, from + count)) {
-        if (work.kind === 'place' || work.kind === 'move') syncFile(work.path);
-      }
-      if (from + count < works.length) return from + count;
+      const { works, files } = durableNow;
+      for (const path of files.slice(from, from + count)) syncFile(path);
+      if (from + count < files.length) return from + count;
       syncDirectories(works);
       durableNow = null;
       discard(path);

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { commitStepsPerCall, durableFilesPerCall, undurableCommitsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BlockRef } from '../core/entry.ts';
+import type { DirectoryMove } from '../core/moved.ts';
 import type { SharePath } from '../core/path.ts';
 import type { Step } from '../core/plan.ts';
 import type { DiskStat } from '../core/stat.ts';
@@ -16,6 +17,7 @@ import type { Done, Kept, Local } from './commit-run.ts';
 import type { Fill, Found } from './commit-session.ts';
 import type { MetadataOptions } from './metadata.ts';
 import { createPool, type Pool, workerUrl } from './pool.ts';
+import { type PackedStats, unpackStats } from './scan-pack.ts';
 import type { Stage } from './stage.ts';
 
 export type CommitInput = {
@@ -42,12 +44,12 @@ export type CommitOptions = MetadataOptions;
 export type BlockLocation = { readonly path: SharePath; readonly offset: number; readonly length: number };
 
 export type CommitResult = {
-  /** lstat of every path that changed, after everything; null: removed. */
-  readonly done: readonly { readonly path: SharePath; readonly stat: DiskStat | null }[];
+  /** lstat of every path that changed, after everything; null: removed. Of what moved with a directory only the directory, and where it came `from`. */
+  readonly done: readonly Done[];
   /** Local changes, and where they are now, relative to the share's directory. */
   readonly kept: readonly { readonly path: SharePath; readonly keptAs: string }[];
   /** These could not be done, all others are. `code`: the system's, or `not-empty`. */
-  readonly failed: readonly { readonly path: SharePath; readonly code: string; readonly message: string }[];
+  readonly failed: readonly Failure[];
   /** Blocks that were thought to be here and are not. Where there are any, nothing was changed. */
   readonly lost: readonly Digest[];
 };
@@ -62,6 +64,11 @@ export type Recovered = {
 };
 
 export type Committer = {
+  /**
+   * What lies below `from` now, ignored files and all, for who wants to rename it whole; null where that
+   * cannot be said, or something lies at `to`.
+   */
+  below(move: DirectoryMove): Promise<ReadonlyMap<SharePath, DiskStat> | null>;
   /** Once, before the first commit. */
   recover(ignored: CommitInput['ignored']): Promise<Recovered>;
   /**
@@ -97,6 +104,9 @@ export type Begin = {
 };
 
 export type CommitCalls = {
+  belowMove(
+    move: DirectoryMove,
+  ): { readonly paths: readonly SharePath[]; readonly stats: PackedStats } | null;
   /** A small commit from its beginning as far as it goes without a word from the caller. What fails before its journal is sealed leaves nothing behind. */
   whole(order: Begin & { readonly tasks: readonly Task[] }): Whole;
   begin(options: Begin): void;
@@ -199,6 +209,17 @@ export function createCommitterOn(
   }
 
   return {
+    async below({ from, to }) {
+      const found = await pool.call('belowMove', { from, to });
+      if (found === null) return null;
+      const stats = unpackStats(found.stats);
+      return new Map(
+        found.paths.flatMap((path, at) => {
+          const stat = stats[at];
+          return stat === undefined ? [] : [[path, stat]];
+        }),
+      );
+    },
     commit: (input, { signal }) =>
       alone(async () => {
         signal.throwIfAborted();

@@ -43,6 +43,8 @@ export type Work = Common &
         readonly size: number;
         readonly metadata: Metadata;
       }
+    /** Rename the directory with this inode, whole. */
+    | { readonly kind: 'moveDirectory'; readonly from: SharePath; readonly ino: bigint }
     | { readonly kind: 'hardlink'; readonly target: SharePath; readonly staged: string }
     | { readonly kind: 'metadata' | 'finish'; readonly metadata: Metadata }
   );

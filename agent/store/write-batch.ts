@@ -8,8 +8,9 @@ import { hasCode } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PageSource } from '../core/page.ts';
-import type { SharePath } from '../core/path.ts';
-import { digestKey, encodePlace, fileKey, inodeKey, pathKey } from './keys.ts';
+import { type DirectoryMove, pathAfter } from '../core/moved.ts';
+import { isBelow, type SharePath } from '../core/path.ts';
+import { digestKey, encodePlace, fileKey, inodeKey, keysBelow, pathKey, pathOfKey } from './keys.ts';
 import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
 import type { Tables } from './tables.ts';
 
@@ -20,6 +21,8 @@ export type StoreBatch = {
   readonly pages?: Iterable<readonly [Digest, Bytes]>;
   /** After everything else of the batch; one that is not there is dropped already. */
   readonly dropPages?: Iterable<Digest>;
+  /** Before the index of the same batch: what is recorded of `from`, and of all below it, is recorded of `to` from then on. */
+  readonly moves?: readonly DirectoryMove[];
   readonly index?: readonly IndexEdit[];
   /** null removes. */
   readonly state?: ReadonlyMap<string, Bytes | null>;
@@ -28,12 +31,38 @@ export type StoreBatch = {
 /** @throws {P2psyncError} page-missing, where a file's block list is not among the pages. */
 export function applyBatch(tables: Tables, batch: StoreBatch): void {
   for (const [digest, bytes] of batch.pages ?? []) tables.pages.putSync(digestKey(digest), bytes);
+  for (const move of batch.moves ?? []) moveRows(tables, move);
   if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index);
   for (const [key, bytes] of batch.state ?? []) {
     if (bytes === null) tables.documents.removeSync(utf8(key));
     else tables.documents.putSync(utf8(key), bytes);
   }
   for (const digest of batch.dropPages ?? []) tables.pages.removeSync(digestKey(digest));
+}
+
+/** Files keep their numbers, so that the places of their blocks stay as they are. */
+function moveRows(tables: Tables, move: DirectoryMove): void {
+  const rows: { key: Buffer; stored: StoredRecord; path: SharePath }[] = [];
+  const take = (key: Bytes, value: Bytes): void => {
+    const stored = decodeRecord(value);
+    const path = stored.path ?? pathOfKey(key);
+    assert(path !== undefined, 'a key is a path, or its value holds one');
+    if (path === move.from || isBelow(path, move.from)) rows.push({ key: Buffer.from(key), stored, path });
+  };
+  const { key: own } = pathKey(move.from);
+  const directory = tables.paths.getBinary(own);
+  if (directory !== undefined) take(own, directory);
+  for (const { key, value } of tables.paths.getRange(keysBelow(move.from))) take(key, value);
+  for (const { key } of rows) tables.paths.removeSync(key);
+  for (const { stored, path: old } of rows) {
+    const path = pathAfter(old, move);
+    const { key, whole } = pathKey(path);
+    const before = tables.paths.getBinary(key);
+    const replaced = before === undefined ? null : decodeRecord(before);
+    if (replaced !== null && replaced.fileId !== 0) forgetFile(tables, replaced);
+    tables.paths.putSync(key, encodeRecord({ ...stored, path: whole ? null : path }));
+    if (stored.fileId !== 0) tables.files.putSync(fileKey(stored.fileId), utf8(path));
+  }
 }
 
 const fileCounterKey = utf8('files');

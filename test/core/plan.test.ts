@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { Change, Entry, FileEntry, HardlinkEntry } from '../../agent/core/entry.ts';
+import { findDirectoryMoves } from '../../agent/core/moved.ts';
 import { comparePaths, parentOf, type SharePath } from '../../agent/core/path.ts';
 import { planSteps, type Step } from '../../agent/core/plan.ts';
 
@@ -57,9 +58,20 @@ function diff(before: Tree, after: Tree): Change[] {
     .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
 }
 
-function plan(before: Tree, after: Tree): readonly Step[] {
+type Options = { readonly whole: boolean };
+
+/** @param options.whole directories that move do so in one step, where the disk would allow it. */
+function plan(before: Tree, after: Tree, { whole }: Options = { whole: false }): readonly Step[] {
+  const changes = diff(before, after);
+  const targets = new Set(
+    [...before.values()].flatMap((entry) => (entry.kind === 'hardlink' ? [entry.target] : [])),
+  );
+  const moves = findDirectoryMoves(changes).filter(
+    ({ entries }) => !entries.some((entry) => targets.has(entry.path)),
+  );
   return planSteps({
-    changes: diff(before, after),
+    changes,
+    moves: whole ? moves : [],
     after: (at) => after.get(at),
     linksTo: (at) =>
       [...after.values()].filter(
@@ -125,6 +137,7 @@ function operations(steps: readonly Step[], disk: Disk): (() => void)[] {
     return { disk, where };
   };
   for (const step of steps) {
+    if (step.kind === 'moveDirectory') sources.set(step, disk.need(step.from));
     if (step.kind === 'symlink') staged.set(step, fresh(step.entry, step.entry.target));
     if (step.kind !== 'place') continue;
     if (step.from === null) staged.set(step, fresh(step.entry, contentOf(step.entry)));
@@ -164,6 +177,21 @@ function operations(steps: readonly Step[], disk: Disk): (() => void)[] {
           disk.put(step.path, { kind: 'directory', content: '', metadata: 'private' });
         }
         return;
+      case 'moveDirectory': {
+        const inode = sources.get(step);
+        assert.ok(inode);
+        if (disk.names.get(step.path) === inode) return;
+        const place = at(step.from);
+        assert.is(place.disk.need(step.from), inode);
+        assert.not(disk.names.has(step.path), `EEXIST ${step.path}`);
+        for (const name of [step.from, ...place.disk.below(step.from)]) {
+          const moved = place.disk.need(name);
+          place.disk.names.delete(name);
+          disk.names.set(`${step.path}${name.slice(step.from.length)}`, moved);
+        }
+        place.disk.disturb(step.from);
+        return disk.disturb(step.path);
+      }
       case 'place':
       case 'symlink': {
         const inode = staged.get(step);
@@ -219,8 +247,8 @@ function shown(disk: Disk): string[] {
     });
 }
 
-function check(before: Tree, after: Tree): readonly Step[] {
-  const steps = plan(before, after);
+function check(before: Tree, after: Tree, options?: Options): readonly Step[] {
+  const steps = plan(before, after, options);
   const disk = new Disk(before);
   for (const operation of operations(steps, disk)) operation();
   assert.equal(shown(disk), shown(new Disk(after)));
@@ -230,6 +258,7 @@ function check(before: Tree, after: Tree): readonly Step[] {
 const kinds = (steps: readonly Step[]) =>
   steps.map((step) => {
     const at = 'entry' in step ? step.entry.path : step.path;
+    if (step.kind === 'moveDirectory') return `${step.from}/ -> ${at}/`;
     return step.kind === 'place' && step.from !== null ? `${step.from} -> ${at}` : `${step.kind} ${at}`;
   });
 
@@ -260,6 +289,44 @@ test('moves the files of a renamed directory, each to its own name, although two
     kinds(steps).filter((line) => line.includes('->')),
     ['a/1 -> b/1', 'a/2 -> b/2', 'a/3 -> b/3'],
   );
+});
+
+test('renames a directory whole where nothing below it changed', () => {
+  const steps = check(
+    tree(directory('p', 1), directory('p/a'), file('p/a/1', 'x'), directory('p/a/d'), symlink('p/a/d/2', 'x')),
+    tree(directory('p', 2), directory('b', 0o700), file('b/1', 'x'), directory('b/d'), symlink('b/d/2', 'x')),
+    { whole: true },
+  );
+  assert.equal(kinds(steps), ['p/a/ -> b/', 'finish p', 'finish b']);
+});
+
+test('takes directories apart where one entry is other, and renames those in it that are the same', () => {
+  const steps = check(
+    tree(directory('a'), directory('a/d'), file('a/d/1', 'x'), file('a/2', 'y')),
+    tree(directory('b'), directory('b/d'), file('b/d/1', 'x'), file('b/2', 'z')),
+    { whole: true },
+  );
+  assert.equal(kinds(steps), [
+    'mkdir b',
+    'a/d/ -> b/d/',
+    'place b/2',
+    'remove a/2',
+    'rmdir a',
+    'finish b/d',
+    'finish b',
+  ]);
+});
+
+test('two directories that hold the same move to a name each', () => {
+  const before = tree(directory('a'), file('a/1', 'x'), directory('b'), file('b/1', 'x'));
+  const steps = check(before, tree(directory('c'), file('c/1', 'x'), directory('d'), file('d/1', 'x')), {
+    whole: true,
+  });
+  assert.equal(kinds(steps).slice(0, 2), ['a/ -> c/', 'b/ -> d/']);
+  assert.equal(kinds(check(before, tree(directory('c'), file('c/1', 'x')), { whole: true })).slice(0, 2), [
+    'a/ -> c/',
+    'remove b/1',
+  ]);
 });
 
 test('swaps two files and moves along a chain without copying', () => {
@@ -350,10 +417,33 @@ const anyTree: fc.Arbitrary<Tree> = fc
     return made;
   });
 
+/** The same tree with a directory under another name, where it has one. */
+function withRename(before: Tree, from: number, name: string): Tree {
+  const directories = [...before.values()].filter((entry) => entry.kind === 'directory');
+  const moved = directories[from % Math.max(1, directories.length)]?.path;
+  if (moved === undefined || before.has(path(name))) return before;
+  const renamed = (at: string): SharePath =>
+    path(at === moved || at.startsWith(`${moved}/`) ? `${name}${at.slice(moved.length)}` : at);
+  const entries = [...before.values()].map((entry): Entry => ({ ...entry, path: renamed(entry.path) }));
+  return tree(...entries.filter((entry) => entry.kind !== 'hardlink'));
+}
+
+test('leads from any tree to the same one with a directory renamed', () => {
+  let whole = 0;
+  fc.assert(
+    fc.property(anyTree, fc.nat(), fc.constantFrom('A', 'b', 'z'), (before, from, name) => {
+      const steps = check(before, withRename(before, from, name), { whole: true });
+      whole += steps.filter((step) => step.kind === 'moveDirectory').length;
+    }),
+    { numRuns: 1000 },
+  );
+  assert.ok(whole > 10, `${whole} directories were renamed whole`);
+});
+
 test('leads from any tree to any other', () => {
   fc.assert(
-    fc.property(anyTree, anyTree, (before, after) => {
-      check(before, after);
+    fc.property(anyTree, anyTree, fc.boolean(), (before, after, whole) => {
+      check(before, after, { whole });
     }),
     { numRuns: 2000 },
   );
@@ -361,9 +451,9 @@ test('leads from any tree to any other', () => {
 
 test('cut short anywhere and begun again, ends the same', () => {
   fc.assert(
-    fc.property(anyTree, anyTree, fc.nat(), fc.nat(), (before, after, first, second) => {
+    fc.property(anyTree, anyTree, fc.boolean(), fc.nat(), fc.nat(), (before, after, whole, first, second) => {
       const disk = new Disk(before);
-      const all = operations(plan(before, after), disk);
+      const all = operations(plan(before, after, { whole }), disk);
       for (const cut of [first, second])
         for (const operation of all.slice(0, cut % (all.length + 1))) operation();
       for (const operation of all) operation();

@@ -19,6 +19,7 @@ import * as assert from 'uvu/assert';
 import { formatVersion } from '../../agent/core/version.ts';
 import { readApplied } from '../../agent/daemon/state.ts';
 import { withReplicaShare } from './replica-share.ts';
+import { path } from './writer-share.ts';
 
 function furnish(root: string): void {
   const at = (path: string): string => join(root, path);
@@ -89,6 +90,94 @@ test('the first version takes what is like it from a directory that is not empty
     assert.equal(await replica.heal(), []);
     replica.check();
   });
+});
+
+test('a directory that was renamed is renamed here, and its files stay the inodes they were', async () => {
+  await withReplicaShare(async ({ writer, replica }) => {
+    mkdirSync(join(writer.root, 'p'));
+    furnish(join(writer.root, 'p'));
+    unlinkSync(join(writer.root, 'p/a/same'));
+    await writer.scan();
+    await replica.scan();
+    await replica.follow();
+    const inode = (path: string): bigint => lstatSync(join(replica.root, path), { bigint: true }).ino;
+    const before = ['p/a/one', 'p/large', 'p/link'].map(inode);
+
+    renameSync(join(writer.root, 'p'), join(writer.root, 'q'));
+    await writer.scan();
+    replica.fetched();
+    await replica.follow();
+    replica.check();
+    assert.equal([replica.fetched(), replica.kept()], [0, {}]);
+    assert.equal(['q/a/one', 'q/large', 'q/link'].map(inode), before);
+    assert.not(existsSync(join(replica.root, 'p')));
+    assert.is(replica.store().record(path('p/a/one')), undefined);
+    await replica.scan();
+    assert.equal(await replica.heal(), []);
+  });
+});
+
+const inTheWay: readonly [string, (root: string) => void, Record<string, string>][] = [
+  ['a stray', (root) => writeFileSync(join(root, 'a/stray'), 'mine'), { 'a/stray': 'mine' }],
+  [
+    'a stray directory',
+    (root) => {
+      mkdirSync(join(root, 'a/strays'));
+      writeFileSync(join(root, 'a/strays/in'), 'mine');
+    },
+    { 'a/strays/in': 'mine' },
+  ],
+  ['an edit', (root) => writeFileSync(join(root, 'a/one'), 'mine'), { 'a/one': 'mine' }],
+  [
+    'something at the new name',
+    (root) => {
+      mkdirSync(join(root, 'b'));
+      writeFileSync(join(root, 'b/one'), 'mine');
+    },
+    { 'b/one': 'mine' },
+  ],
+  ['a file that went', (root) => unlinkSync(join(root, 'a/deep/two')), {}],
+  ['a second name elsewhere', (root) => linkSync(join(root, 'a/deep/two'), join(root, 'copy')), { copy: 'the second file', 'a/deep/two': 'the second file' }],
+];
+for (const [what, act, kept] of inTheWay) {
+  test(`${what} in a directory that is renamed is kept aside, and the rest is as the writer has it`, async () => {
+    await withReplicaShare(async ({ writer, replica }) => {
+      furnish(writer.root);
+      unlinkSync(join(writer.root, 'a/same'));
+      await writer.scan();
+      await replica.scan();
+      await replica.follow();
+      act(replica.root);
+      renameSync(join(writer.root, 'a'), join(writer.root, 'b'));
+      await writer.scan();
+      await replica.follow();
+      await replica.scan();
+      await replica.heal();
+      replica.check();
+      assert.equal(replica.kept(), kept);
+      await replica.scan();
+      assert.equal(await replica.heal(), []);
+    });
+  });
+}
+
+test('ignored files keep the directory that they are in when the rest of it is renamed', async () => {
+  await withReplicaShare(
+    async ({ writer, replica }) => {
+      furnish(writer.root);
+      await writer.scan();
+      await replica.scan();
+      await replica.follow();
+      writeFileSync(join(replica.root, 'a/deep/cache.tmp'), 'mine');
+      renameSync(join(writer.root, 'a'), join(writer.root, 'b'));
+      await writer.scan();
+      await replica.follow();
+      assert.is(readFileSync(join(replica.root, 'a/deep/cache.tmp'), 'utf8'), 'mine');
+      assert.is(readFileSync(join(replica.root, 'b/deep/two'), 'utf8'), 'the second file');
+      assert.equal(replica.kept(), {});
+    },
+    { ignore: ['*.tmp'] },
+  );
 });
 
 test('files that are ignored here are neither kept nor touched', async () => {

@@ -76,6 +76,66 @@ test('gives owners', async ({ share }) => {
   share.check(entries);
 });
 
+test('a directory is renamed whole: its files stay the inodes they were, and nothing below it is touched', async ({ share }) => {
+  const { library } = share;
+  const below = (at: string) => [
+    directory(`${at}/deep`, { mode: 0o500 }),
+    library.file(`${at}/deep/1`, 'one'),
+    library.file(`${at}/2`, big(3)),
+    symlink(`${at}/link`, 'deep/1'),
+  ];
+  await share.apply([directory('old'), directory('p'), ...below('old')]);
+  const before = lstat(share.root, 'old/deep/1');
+  const after = [directory('p'), directory('p/new', { mode: 0o710, mtimeUs: 9 }), ...below('p/new')];
+  const result = await share.apply(after, { fetch: false, whole: true });
+  assert.equal([result.failed, result.kept, result.lost], [[], [], []]);
+  assert.equal(
+    result.done.map(({ path: at, from }) => [at, from]),
+    [
+      ['p/new', 'old'],
+      ['p/new', undefined],
+      ['p', undefined],
+    ],
+  );
+  share.check(after);
+  assert.equal(lstat(share.root, 'p/new/deep/1'), before);
+  for (const entry of after) assert.equal(share.index.get(entry.path), lstat(share.root, entry.path), entry.path);
+  assert.not(share.index.has(path('old/2')));
+});
+
+test('a directory that is not the one that was to be renamed stays where it is, and both names are told of', async ({ share }) => {
+  const { library } = share;
+  await share.apply([directory('old'), library.file('old/1', 'one')]);
+  fs.renameSync(join(share.root, 'old'), join(share.root, 'elsewhere'));
+  fs.mkdirSync(join(share.root, 'old'));
+  fs.writeFileSync(join(share.root, 'old/mine'), 'mine');
+  const result = await share.apply([directory('new'), library.file('new/1', 'one')], { whole: true });
+  assert.equal(
+    result.failed.map(({ path: at, code }) => `${at} ${code}`),
+    ['new changed', 'old changed'],
+  );
+  assert.is(fs.readFileSync(join(share.root, 'old/mine'), 'utf8'), 'mine');
+  assert.is(fs.readFileSync(join(share.root, 'elsewhere/1'), 'utf8'), 'one');
+});
+
+test('what lies below a directory is told for a rename, whoever put it there', async ({ share }) => {
+  const { library } = share;
+  await share.apply([directory('old'), directory('old/d'), library.file('old/d/1', 'one')]);
+  fs.writeFileSync(join(share.root, 'old/mine'), 'mine');
+  const below = await share.committer.below({ from: path('old'), to: path('new') });
+  assert.equal([...(below ?? [])].map(([at, stat]) => `${at} ${stat.kind}`).sort(), [
+    'old/d directory',
+    'old/d/1 file',
+    'old/mine file',
+  ]);
+  assert.equal(below?.get(path('old/mine')), lstat(share.root, 'old/mine'));
+  fs.mkdirSync(join(share.root, 'new'));
+  assert.is(await share.committer.below({ from: path('old'), to: path('new') }), null);
+  assert.is(await share.committer.below({ from: path('gone'), to: path('newer') }), null);
+  fs.writeFileSync(Buffer.concat([Buffer.from(join(share.root, 'old/d/')), Buffer.of(0xff)]), '');
+  assert.is(await share.committer.below({ from: path('old'), to: path('newer') }), null);
+});
+
 test('moves, swaps and changes kinds without fetching a byte', async ({ share }) => {
   const { library } = share;
   const many = Array.from({ length: 50 }, (_, at) =>

@@ -12,7 +12,7 @@ const { calls } = cutAfter(order.at, () => process.kill(process.pid, 'SIGKILL'))
 const share = await openShare({ root: order.root, calls });
 share.tree = treeOf(oldTree(share.library));
 for (const [path, stat] of order.index) share.index.set(path, statFrom(stat));
-await share.committer.commit(share.inputOf(treeOf(newTree(share.library))), {
+await share.committer.commit(share.inputOf(treeOf(newTree(share.library)), { whole: true }), {
   signal: new AbortController().signal,
 });
 

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bigBytes, type Cut, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
-import { checkEntry, lstat, openShare, type Share, treeOf } from './share.ts';
+import type { SharePath } from '../../agent/core/path.ts';
+import { checkEntry, directory, lstat, openShare, type Share, treeOf } from './share.ts';
 
 const signal = new AbortController().signal;
 
@@ -68,8 +69,8 @@ function checkEnd(share: Share): void {
     .filter((name) => name.startsWith('.p2psync/kept/') && fs.lstatSync(join(share.root, name)).isFile())
     .map((name) => fs.readFileSync(join(share.root, name), 'utf8'));
   assert.equal(bytes.sort(), [...localsOf].sort(), 'each local change is kept, once, and nothing else');
-  for (const directory of ['stage', 'ready', 'aside']) {
-    assert.equal(fs.readdirSync(join(share.root, '.p2psync', directory)), [], directory);
+  for (const own of ['stage', 'ready', 'aside']) {
+    assert.equal(fs.readdirSync(join(share.root, '.p2psync', own)), [], own);
   }
 }
 
@@ -78,7 +79,7 @@ async function commitUntil(share: Share, count: number): Promise<Cut> {
   const cut = cutAfter(count);
   try {
     await share.restart(cut.calls);
-    await share.committer.commit(share.inputOf(treeOf(newTree(share.library))), { signal });
+    await share.committer.commit(share.inputOf(treeOf(newTree(share.library)), { whole: true }), { signal });
   } catch {
     assert.ok(cut.dead());
   }
@@ -169,7 +170,7 @@ test('after another boot only what hashes right is put in place, and the rest is
   const cut = cutAfter(330);
   await share.restart(cut.calls);
   await share.committer
-    .commit(share.inputOf(treeOf(newTree(share.library))), { signal })
+    .commit(share.inputOf(treeOf(newTree(share.library)), { whole: true }), { signal })
     .catch(() => undefined);
   const journal = fs.readFileSync(join(share.root, '.p2psync/journal'), 'utf8');
   assert.ok(cut.dead() && journal.includes('"before"'));
@@ -192,6 +193,18 @@ test('after another boot only what hashes right is put in place, and the rest is
   await third.committer.durable({ signal });
   assert.equal((await third.committer.recover(() => false)).rehash, []);
   for (const one of [third, next, share]) await one.close();
+});
+
+test('files of a directory that was renamed before they were durable are named by their new paths', async () => {
+  const share = await openShare({ calls: fs, boot: 'before' });
+  await share.apply([directory('old'), share.library.file('old/f', 'perhaps not durable')]);
+  await share.apply([directory('new'), share.library.file('new/f', 'perhaps not durable')], { whole: true });
+  const next = await openShare({ calls: fs, boot: 'after', root: share.root });
+  const { rehash } = await next.committer.recover(() => false);
+  assert.ok(rehash.includes('new/f' as SharePath), rehash.join());
+  await next.committer.durable({ signal });
+  assert.equal((await next.committer.recover(() => false)).rehash, []);
+  for (const one of [next, share]) await one.close();
 });
 
 test('a journal that did not survive the power cut makes everything suspect', async () => {

@@ -31,6 +31,10 @@ export function oldTree(library: Library): Entry[] {
     directory('moves'),
     library.file('moves/1', 'one'),
     library.file('moves/2', 'two', { mode: 0o600 }),
+    directory('renamed'),
+    directory('renamed/deep'),
+    library.file('renamed/deep/1', 'in what is renamed'),
+    library.file('renamed/2', 'in what is renamed too'),
     library.file('replaced', 'old bytes'),
     library.file('replaced edited', 'old bytes 2'),
     symlink('symlink', 'a'),
@@ -50,6 +54,11 @@ export function newTree(library: Library): Entry[] {
     library.file('group', 'linked anew'),
     hardlink('group 2', 'group'),
     library.file('mode', 'same bytes', { mode: 0o4711, mtimeUs: 5 }),
+    directory('inside'),
+    directory('inside/new name', { mode: 0o750, mtimeUs: 7 }),
+    directory('inside/new name/deep'),
+    library.file('inside/new name/deep/1', 'in what is renamed'),
+    library.file('inside/new name/2', 'in what is renamed too'),
     directory('moved'),
     library.file('moved/1', 'one'),
     library.file('moved/2', 'two', { mode: 0o640, mtimeUs: 6 }),
@@ -71,6 +80,7 @@ export const localsOf = [
   'mine: in the way',
   'mine: stray',
   'mine: aside',
+  'mine: where a directory comes',
 ] as const;
 
 export function makeLocals(root: string): void {
@@ -79,6 +89,8 @@ export function makeLocals(root: string): void {
   fs.writeFileSync(join(root, 'new in the way'), localsOf[2]);
   fs.writeFileSync(join(root, 'goes/stray'), localsOf[3]);
   fs.writeFileSync(join(root, 'becomes file/deep/stray'), localsOf[4]);
+  fs.mkdirSync(join(root, 'inside/new name'), { recursive: true });
+  fs.writeFileSync(join(root, 'inside/new name/2'), localsOf[5]);
 }
 
 export type Cut = {

@@ -13,6 +13,7 @@ import type {
   HardlinkEntry,
   Owner,
 } from '../../agent/core/entry.ts';
+import { findDirectoryMoves } from '../../agent/core/moved.ts';
 import { comparePaths, type SharePath } from '../../agent/core/path.ts';
 import { planSteps, type Step } from '../../agent/core/plan.ts';
 import { type DiskStat, mtimeUsOf } from '../../agent/core/stat.ts';
@@ -125,9 +126,15 @@ export function diff(before: Tree, after: Tree): Change[] {
     .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.after));
 }
 
-export function stepsBetween(before: Tree, after: Tree): readonly Step[] {
+export function stepsBetween(
+  before: Tree,
+  after: Tree,
+  { whole = false }: { readonly whole?: boolean } = {},
+): readonly Step[] {
+  const changes = diff(before, after);
   return planSteps({
-    changes: diff(before, after),
+    changes,
+    moves: whole ? findDirectoryMoves(changes) : [],
     after: (at) => after.get(at),
     linksTo: (at) =>
       [...after.values()].filter(
@@ -161,6 +168,8 @@ export type Share = {
 };
 
 export type ApplyOptions = {
+  /** Directories that move do so in one step. */
+  readonly whole?: boolean;
   readonly fetch?: boolean;
   readonly ignored?: CommitInput['ignored'];
   readonly options?: CommitOptions;
@@ -235,9 +244,9 @@ export async function openShare(options: ShareOptions = {}): Promise<Share> {
     committer,
     tree: treeOf([]),
     index,
-    inputOf(after, { ignored = () => false, options = defaults } = {}) {
+    inputOf(after, { ignored = () => false, options = defaults, whole = false } = {}) {
       return {
-        steps: stepsBetween(share.tree, after),
+        steps: stepsBetween(share.tree, after, { whole }),
         tag: 'tag',
         expected: (at) => index.get(at) ?? null,
         locate,
@@ -262,6 +271,14 @@ export async function openShare(options: ShareOptions = {}): Promise<Share> {
     },
     takeIn(after, result) {
       if (result.lost.length > 0) return;
+      for (const { path: to, from } of result.done) {
+        if (from === undefined) continue;
+        for (const [at, stat] of [...index]) {
+          if (at !== from && !at.startsWith(`${from}/`)) continue;
+          index.delete(at);
+          index.set(path(`${to}${at.slice(from.length)}`), stat);
+        }
+      }
       for (const { path: at, stat } of result.done) {
         if (stat === null) index.delete(at);
         else index.set(at, stat);
