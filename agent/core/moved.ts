@@ -85,6 +85,18 @@ export function editsOfMoves(pages: PageSource, root: Digest, moves: readonly Di
   return [...gone, ...come].sort((left, right) => comparePaths(left.path, right.path));
 }
 
+/** The moves, and then the edits, as edits in byte order of path. @throws as `editsOfMoves`. */
+export function withMoves(
+  pages: PageSource,
+  root: Digest,
+  { moves, edits }: { readonly moves: readonly DirectoryMove[]; readonly edits: readonly Edit[] },
+): readonly Edit[] {
+  if (moves.length === 0) return edits;
+  const all = new Map(editsOfMoves(pages, root, moves).map((edit) => [edit.path, edit]));
+  for (const edit of edits) all.set(edit.path, edit);
+  return [...all.values()].sort((left, right) => comparePaths(left.path, right.path));
+}
+
 /** True where the moves can be done in any order: none comes from, or goes to, what another one touches. */
 export function areApart(moves: readonly DirectoryMove[]): boolean {
   const ends = moves.flatMap(({ from, to }) => [from, to]);
@@ -137,7 +149,8 @@ function isSame(changes: readonly Change[], gone: Below, come: Below): boolean {
   for (let at = 0; at < gone.end - gone.start; at += 1) {
     const left = changes[gone.start + at];
     const right = changes[come.start + at];
-    if (left === undefined || right === undefined || left.before === null || right.after === null) return false;
+    if (left === undefined || right === undefined || left.before === null || right.after === null)
+      return false;
     if (left.after !== null || right.before !== null) return false;
     if (!isSameMoved(left.before, right.after, move)) return false;
   }

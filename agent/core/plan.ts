@@ -142,13 +142,13 @@ export function planSteps(input: PlanInput): readonly Step[] {
 function withoutMoved(changes: readonly Change[], moves: readonly DirectoryMove[]): readonly Change[] {
   if (moves.length === 0) return changes;
   const ends = new Set(moves.flatMap(({ from, to }) => [from, to]));
-  return changes.filter(
-    ({ path }) => !ends.has(path) && !ancestorsOf(path).some((above) => ends.has(above)),
-  );
+  return changes.filter(({ path }) => !ends.has(path) && !ancestorsOf(path).some((above) => ends.has(above)));
 }
 
 /** Files of the old tree that lose their path, by content: a move takes the bytes along. */
-function createSources({ changes, linksTo }: Pick<PlanInput, 'changes' | 'linksTo'>): { take(entry: FileEntry): SharePath | null } {
+function createSources({ changes, linksTo }: Pick<PlanInput, 'changes' | 'linksTo'>): {
+  take(entry: FileEntry): SharePath | null;
+} {
   const grouped = new Set<SharePath>();
   for (const { before } of changes) if (before?.kind === 'hardlink') grouped.add(before.target);
   const sources: Source[] = [];

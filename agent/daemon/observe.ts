@@ -8,7 +8,6 @@ import { P2psyncError } from '../base/errors.ts';
 import { arrivalWaitMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import {
-  ancestorsOf,
   comparePaths,
   type DirectoryPath,
   joinPath,
@@ -31,7 +30,9 @@ import {
   newDirectories,
 } from './compare.ts';
 import type { Log } from './log.ts';
+import { type Moved, takeRenames } from './renames.ts';
 import { createSecondLook } from './second-look.ts';
+import { createWatched } from './watched.ts';
 
 export type ObserverPorts = {
   readonly scanner: Scanner;
@@ -40,6 +41,8 @@ export type ObserverPorts = {
   readonly watch: (handlers: WatchHandlers) => Watcher;
   /** Differences, each path once, parents before what is below them. The next batch waits. */
   readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
+  /** A directory has another name, and everything below it is as it was. @returns false where it is to be told of path by path. */
+  readonly onMoved?: (moved: Moved) => Promise<boolean>;
   /** Nothing is there, whether the index knew of something or not. */
   readonly onGone: (paths: readonly SharePath[]) => void;
   /** The index now says of every path what the disk says, or was told of the difference. */
@@ -75,12 +78,12 @@ export function createObserver(ports: ObserverPorts): Observer {
   // Fixed at start.
   const closing = new AbortController();
   const watcher = ports.watch({ onDirty: mark, onOverflow: () => requestScan(), onLimit: poll });
+  const watched = createWatched(watcher);
 
   // Changes while running.
   const dirty = new Map<DirectoryPath, Set<string> | null>();
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const settle = createSettle();
-  const watched = new Set<DirectoryPath>();
   /** New directories that are not listed yet, and until when they may wait. */
   const arrivals = new Set<DirectoryPath>();
   let arrivalsDueMs = 0;
@@ -196,23 +199,14 @@ export function createObserver(ports: ObserverPorts): Observer {
     const fresh = newDirectories(changes);
     if (fresh.length === 0) return fresh;
     if (!isFirstScan) second.want('directories', nowMs());
-    if (!fresh.some((directory) => watched.has(directory))) return fresh;
-    const replaced = new Set(fresh);
-    for (const directory of watched) {
-      if (directory === topDirectory) continue;
-      if ([directory, ...ancestorsOf(directory)].some((above) => replaced.has(above)))
-        watched.delete(directory);
-    }
+    watched.replaced(fresh);
     return fresh;
   }
 
   /** What changed between a directory's listing and its watch shows when it is listed again. */
   async function watchAll(directories: readonly DirectoryPath[]): Promise<void> {
-    const fresh = directories.filter((directory) => !watched.has(directory));
-    if (fresh.length === 0) return;
-    await watcher.add(fresh);
-    for (const directory of fresh) watched.add(directory);
-    mark(fresh.map((directory) => ({ directory, names: null })));
+    const fresh = await watched.add(directories);
+    if (fresh.length > 0) mark(fresh.map((directory) => ({ directory, names: null })));
   }
 
   async function lookAtDirty(): Promise<void> {
@@ -250,13 +244,20 @@ export function createObserver(ports: ObserverPorts): Observer {
         }
       }
     }
-    if (ready.length > 0) await handOverReady(ready);
-    if (isRenaming()) return;
+    const moved = await takeRenames({ ready, pending: settle.pending }, ports, { signal: closing.signal });
+    watched.lostBelow([...moved.ends]);
+    ports.onGone(moved.gone);
+    const rest = ready.filter(({ path }) => !moved.ends.has(path));
+    if (rest.length > 0) await handOverReady(rest);
+    if (moved.ends.size > 0) second.want('directories', nowMs());
+    if (isRenaming()) return watchAll(moved.directories);
     const fresh = [...arrivals];
     arrivals.clear();
     for (const directory of fresh) await scanBelow(directory);
     if (fresh.length > 0) second.want('directories', nowMs());
     if (ready.length > 0 || fresh.length > 0) await ports.onQuiet();
+    // Nobody waits for this: what happens until they are watched is found when they are listed then.
+    await watchAll(moved.directories);
   }
 
   /** A name that was a further one of a file a moment ago: what was done through it is seen at the names that are left. */
@@ -275,7 +276,8 @@ export function createObserver(ports: ObserverPorts): Observer {
     if (changes.some(isOtherName) || ready.some(({ stat }) => stat === null)) second.want('names', nowMs());
     if (arrivals.size === 0) arrivalsDueMs = nowMs() + arrivalWaitMs;
     for (const directory of noteReplaced(changes)) arrivals.add(directory);
-    // Those of our own commits are in the index before we hear of them.
+    // Those of our own commits are in the index before we hear of them, or not in it any more.
+    watched.lostBelow(ready.flatMap(({ path, stat }) => (stat === null && watched.has(path) ? [path] : [])));
     for (const { path, stat } of ready) {
       if (stat?.kind === 'directory' && !watched.has(path)) arrivals.add(path);
     }
@@ -289,9 +291,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
-    const lost = goneDirectories(changes);
-    for (const directory of lost) watched.delete(directory);
-    watcher.remove(lost);
+    watched.lost(goneDirectories(changes));
     for (let at = 0; at < changes.length; at += observeBatchPathsMax) {
       await ports.onChanges(changes.slice(at, at + observeBatchPathsMax));
     }

@@ -9,6 +9,7 @@ import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { Change } from '../core/entry.ts';
 import type { PeerId, ShareId } from '../core/keys.ts';
+import { withMoves } from '../core/moved.ts';
 import { ancestorsOf, comparePaths, type SharePath } from '../core/path.ts';
 import type { Stage } from '../disk/stage.ts';
 import type { Host } from '../net/host.ts';
@@ -112,7 +113,8 @@ export function createPerformer(ports: PerformPorts): Performer {
     if (operations === null) return null;
     try {
       const page = (digest: Digest): Bytes | undefined => store.page(digest);
-      const update = updateTree(page, operations.baseRoot, operations.edits, ports.salt);
+      const edits = withMoves(page, operations.baseRoot, operations);
+      const update = updateTree(page, operations.baseRoot, edits, ports.salt);
       return update.root === head.head.root ? update.pages : null;
     } catch (error) {
       if (!(error instanceof P2psyncError)) throw error;

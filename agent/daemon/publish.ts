@@ -5,17 +5,19 @@
 
 import { assert } from '../base/assert.ts';
 import { type Bytes, utf8 } from '../base/bytes.ts';
-import { inlineBytesMax, inlineEditsMax } from '../base/limits.ts';
+import { hasCode } from '../base/errors.ts';
+import { inlineBytesMax, inlineEditsMax, inlineMovesMax, movedEntriesMax } from '../base/limits.ts';
 import { emptyTree, updateTree } from '../core/build.ts';
 import type { Digest } from '../core/digest.ts';
-import type { Edit } from '../core/entry.ts';
+import type { DirectoryEntry, Edit } from '../core/entry.ts';
 import { type Head, headDigest, type SignedHead, signHead } from '../core/head.ts';
 import type { KeyPair, ShareId } from '../core/keys.ts';
-import { comparePaths, type SharePath } from '../core/path.ts';
+import { areApart, type DirectoryMove, withMoves } from '../core/moved.ts';
+import { comparePaths, isBelow, type SharePath } from '../core/path.ts';
 import { encodeEntry } from '../core/record.ts';
-import { countsOf } from '../core/tree.ts';
+import { countsOf, lookup } from '../core/tree.ts';
 import { formatVersion } from '../core/version.ts';
-import type { ShareStore, StoreBatch } from '../store/share-store.ts';
+import type { PathRecord, ShareStore, StoreBatch } from '../store/share-store.ts';
 import type { Operations } from '../swarm/messages.ts';
 import type { Observed } from './entries.ts';
 import { createGate } from './gate.ts';
@@ -47,9 +49,19 @@ export type PublisherOptions = {
   readonly onHeld: (why: string | null) => void;
 };
 
+export type MovedDirectory = DirectoryMove & {
+  readonly entry: DirectoryEntry;
+  readonly record: PathRecord;
+};
+
 export type Publisher = {
   /** Takes what was observed into the working tree and the index, in one transaction. */
   take(observed: Observed): Promise<void>;
+  /**
+   * Takes in that a directory has another name, and that everything below it is as the index says.
+   * @returns false where the tree cannot do so in one step; nothing was taken in then.
+   */
+  takeMove(moved: MovedDirectory): Promise<boolean>;
   /** A whole look is over: a directory with nothing in it is a tree too. */
   scanned(): Promise<void>;
   /** Signs and publishes where the working tree differs from the head. */
@@ -63,7 +75,14 @@ export type Publisher = {
 };
 
 /** Edits since the last head, as long as they may fit inside the next one. */
-type Inline = { readonly edits: Map<SharePath, Edit>; readonly blocks: Map<Digest, Bytes>; bytes: number };
+type Inline = {
+  /** Done before the edits. */
+  readonly moves: DirectoryMove[];
+  movedEntries: number;
+  readonly edits: Map<SharePath, Edit>;
+  readonly blocks: Map<Digest, Bytes>;
+  bytes: number;
+};
 
 export function createPublisher(options: PublisherOptions): Publisher {
   const { store, salt } = options;
@@ -100,6 +119,29 @@ export function createPublisher(options: PublisherOptions): Publisher {
     for (const digest of observed.blocks.keys()) newBlocks.add(digest);
     newBytes += observed.blockBytes;
     if (inline !== null && !addInline(inline, observed)) inline = null;
+  }
+
+  async function takeMove({ from, to, entry, record }: MovedDirectory): Promise<boolean> {
+    if (working === null || lookup(pages, working, to) !== undefined) return false;
+    const move = { from, to };
+    const own: Edit = { path: to, entry };
+    let edits: readonly Edit[];
+    try {
+      edits = withMoves(pages, working, { moves: [move], edits: [own] });
+    } catch (error) {
+      if (hasCode(error, 'malformed') || hasCode(error, 'limit-exceeded')) return false;
+      throw error;
+    }
+    const update = updateTree(pages, working, edits, salt);
+    await store.write({
+      pages: update.pages,
+      moves: [move],
+      index: [{ path: to, record }],
+      state: new Map([[stateKeys.working, utf8(update.root)]]),
+    });
+    working = update.root;
+    if (inline !== null && !addMove(inline, move, { own, entries: edits.length / 2 })) inline = null;
+    return true;
   }
 
   async function seal(): Promise<void> {
@@ -176,6 +218,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     take: (observed) => gate.run(() => take(observed)),
+    takeMove: (moved) => gate.run(() => takeMove(moved)),
     scanned: () => gate.run(async () => (working === null ? take(nothing) : undefined)),
     seal: () => gate.run(seal),
     refresh: () => gate.run(refresh),
@@ -201,17 +244,27 @@ const nothing: Observed = {
 };
 
 function freshInline(): Inline {
-  return { edits: new Map(), blocks: new Map(), bytes: 0 };
+  return { moves: [], movedEntries: 0, edits: new Map(), blocks: new Map(), bytes: 0 };
+}
+
+/** @returns false where the moves cannot all be done first, or are too much for a head. */
+function addMove(
+  inline: Inline,
+  move: DirectoryMove,
+  { own, entries }: { readonly own: Edit; readonly entries: number },
+): boolean {
+  const touched = (path: SharePath): boolean =>
+    [move.from, move.to].some((end) => path === end || isBelow(path, end));
+  if ([...inline.edits.keys()].some(touched)) return false;
+  inline.moves.push(move);
+  inline.movedEntries += entries;
+  if (inline.moves.length > inlineMovesMax || inline.movedEntries > movedEntriesMax) return false;
+  return areApart(inline.moves) && addEdits(inline, [own]);
 }
 
 /** @returns false where it is too much for a head. */
 function addInline(inline: Inline, observed: Observed): boolean {
-  if (observed.listPages.length > 0 || inline.edits.size + observed.edits.length > inlineEditsMax)
-    return false;
-  for (const edit of observed.edits) {
-    inline.edits.set(edit.path, edit);
-    inline.bytes += edit.entry === null ? edit.path.length : encodeEntry(edit.entry).byteLength;
-  }
+  if (observed.listPages.length > 0 || !addEdits(inline, observed.edits)) return false;
   for (const [digest, bytes] of observed.blocks) {
     if (bytes === null) return false;
     inline.blocks.set(digest, bytes);
@@ -220,11 +273,21 @@ function addInline(inline: Inline, observed: Observed): boolean {
   return inline.bytes <= inlineBytesMax;
 }
 
+function addEdits(inline: Inline, edits: readonly Edit[]): boolean {
+  if (inline.edits.size + edits.length > inlineEditsMax) return false;
+  for (const edit of edits) {
+    inline.edits.set(edit.path, edit);
+    inline.bytes += edit.entry === null ? edit.path.length : encodeEntry(edit.entry).byteLength;
+  }
+  return true;
+}
+
 function toOperations(inline: Inline, base: Head): Operations {
   assert(inline.bytes <= inlineBytesMax, 'inline operations fit');
   return {
     base: base.version,
     baseRoot: base.root,
+    moves: inline.moves,
     edits: [...inline.edits.values()].sort((left, right) => comparePaths(left.path, right.path)),
     blocks: [...inline.blocks.values()],
   };

@@ -17,6 +17,7 @@ import type { Gate } from './gate.ts';
 import { checkMarker } from './marker.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createPerformer, type Performer } from './perform.ts';
+import type { Moved } from './renames.ts';
 import type { ShareOptions } from './share-types.ts';
 import { type Applied, readHead } from './state.ts';
 import { distrust } from './trust.ts';
@@ -129,6 +130,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     log,
     watch: disk.watch,
     onChanges,
+    ...(writer === null ? {} : { onMoved: (moved: Moved) => ports.gate.run(() => writer.takeMove(moved)) }),
     onGone(paths) {
       for (const path of paths) faults.set(path, null);
     },

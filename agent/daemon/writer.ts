@@ -2,6 +2,7 @@
 
 import { departedFilesMax } from '../base/limits.ts';
 import type { SharePath } from '../core/path.ts';
+import { mtimeUsOf } from '../core/stat.ts';
 import type { PathRecord } from '../store/record.ts';
 import type { DiskChange } from './compare.ts';
 import type { ShareDisk } from './disk.ts';
@@ -9,6 +10,7 @@ import { observeEntries } from './entries.ts';
 import type { Faults } from './faults.ts';
 import { createGuard } from './guard.ts';
 import { createPublisher, type PublisherOptions } from './publish.ts';
+import type { Moved } from './renames.ts';
 import { readHead } from './state.ts';
 
 export type WriterOptions = Omit<PublisherOptions, 'guard' | 'head'> & {
@@ -23,6 +25,8 @@ export type WriterOptions = Omit<PublisherOptions, 'guard' | 'head'> & {
 export type Writer = {
   /** @returns paths that changed under our hands: to be looked at again. */
   take(changes: readonly DiskChange[]): Promise<readonly SharePath[]>;
+  /** @returns false where it has to be taken path by path. */
+  takeMove(moved: Moved): Promise<boolean>;
   /** A whole look at the directory is over. */
   scanned(): Promise<void>;
   seal(): Promise<void>;
@@ -62,6 +66,17 @@ export function createWriter(options: WriterOptions): Writer {
       }
       noteDeparted(changes);
       return observed.again;
+    },
+    async takeMove({ from, to, stat }) {
+      const owner = disk.owners.nameOf(stat.uid, stat.gid);
+      const entry = {
+        kind: 'directory',
+        path: to,
+        owner,
+        mode: stat.mode,
+        mtimeUs: mtimeUsOf(stat),
+      } as const;
+      return publisher.takeMove({ from, to, entry, record: { stat, content: null } });
     },
     scanned: () => publisher.scanned(),
     async seal() {

@@ -13,6 +13,7 @@ import { type DiskStat, sameStat } from '../core/stat.ts';
 import { asideDirectory, readyDirectory } from './agent-paths.ts';
 import { type BlockSource, createBlockReader, readFully, writeFully, writeWithHoles } from './block-bytes.ts';
 import type { Confined } from './confined.ts';
+import { discard } from './discard.ts';
 import {
   applyMetadata,
   type Described,
@@ -184,7 +185,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
     }
 
     function makeSymlink(entry: SymlinkEntry): Work {
-      discard(staged);
+      discard(confined, staged);
       confined.symlink(entry.target, staged);
       return readyAt(staged, entry, null);
     }
@@ -203,7 +204,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
             reader.read(bytes.check, entry.size, [{ path: bytes.path, offset: 0 }]) === null
           ) {
             lost.push(bytes.check);
-            discard(bytes.path);
+            discard(confined, bytes.path);
             return undefined;
           }
           return readyAt(bytes.path, entry, entry.content.kind === 'block' ? entry.content.digest : null);
@@ -247,7 +248,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
   }
 
   function writeReady(path: string, size: number, write: (file: number) => void): void {
-    discard(path);
+    discard(confined, path);
     const file = confined.open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o600);
     try {
       if (size > 0) calls.ftruncateSync(file, size);
@@ -278,14 +279,6 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
       calls.fsyncSync(file);
     } finally {
       calls.closeSync(file);
-    }
-  }
-
-  function discard(path: string): void {
-    try {
-      confined.unlink(path);
-    } catch (error) {
-      if (!hasErrorCode(error, 'ENOENT')) throw error;
     }
   }
 

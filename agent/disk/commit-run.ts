@@ -9,8 +9,10 @@ import type { DiskStat } from '../core/stat.ts';
 import { asideDirectory, readyDirectory, stageDirectory } from './agent-paths.ts';
 import { type Failure, failureOf, failuresOf, unmoved } from './commit-prepare.ts';
 import type { Confined } from './confined.ts';
+import { discard } from './discard.ts';
 import type { Keeper } from './kept.ts';
 import { applyMetadata, type Metadata } from './metadata.ts';
+import { sweep } from './sweep.ts';
 import { hasErrorCode } from './system-errors.ts';
 import type { Widener } from './widen.ts';
 import { asExpected, type Work } from './work.ts';
@@ -65,9 +67,13 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
         widener.attempt(work.path, () => act(work));
       } catch (error) {
         if (error instanceof AssertionFailed) throw error;
-        for (const failure of failuresOf(work, work.path, error)) failed.set(failure.path, failure);
+        note(failuresOf(work, work.path, error));
       }
     }
+  }
+
+  function note(failures: readonly Failure[]): void {
+    for (const failure of failures) failed.set(failure.path, failure);
   }
 
   function keep(at: string, path: SharePath): void {
@@ -162,8 +168,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
     const at = locate(from);
     const source = confined.lstat(at);
     if (source?.kind !== 'directory' || source.ino !== ino) {
-      for (const failure of unmoved(path, from)) failed.set(failure.path, failure);
-      return;
+      return note(unmoved(path, from));
     }
     if (found !== null) keep(path, path);
     // Into another directory only who may write in the moved one can take it along.
@@ -187,7 +192,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
       return fail(path, 'ENOENT', `has no file ${JSON.stringify(target)} to be linked to`);
     if (found?.ino === first.ino) return;
     keepLocal({ path, target, staged, ...rest }, found);
-    discard(staged);
+    discard(confined, staged);
     confined.link(target, staged);
     confined.rename(staged, path);
   }
@@ -240,36 +245,6 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
     }
   }
 
-  /** Everything below: files to `kept`, directories away. */
-  function sweep(at: string, path: SharePath): void {
-    for (const name of confined.list(at)) {
-      const below = `${at}/${name}`;
-      const shared = `${path}/${name}` as SharePath;
-      const found = confined.lstat(below);
-      if (found?.kind === 'directory') sweep(below, shared);
-      else if (found !== null) keep(below, shared);
-    }
-    removeOrKeep(at, path);
-  }
-
-  function removeOrKeep(at: string, path: SharePath): void {
-    try {
-      confined.rmdir(at);
-    } catch (error) {
-      // Names that are not UTF-8 cannot be named one by one.
-      if (!hasErrorCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-      keep(at, path);
-    }
-  }
-
-  function discard(path: string): void {
-    try {
-      confined.unlink(path);
-    } catch (error) {
-      if (!hasErrorCode(error, 'ENOENT')) throw error;
-    }
-  }
-
   return {
     blocked,
     taken,
@@ -311,14 +286,18 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
       for (const [path, aside] of asides) {
         assert(aside.startsWith(`${asideDirectory}/`), 'only what was set aside is swept');
         try {
-          widener.attempt(`${aside}/x`, () => confined.lstat(aside) !== null && sweep(aside, path));
+          widener.attempt(
+            `${aside}/x`,
+            () => confined.lstat(aside) !== null && sweep(confined, { at: aside, path }, keep),
+          );
         } catch (error) {
           failed.set(path, failureOf(path, error));
         }
       }
       widener.restore();
-      for (const path of taken) if (path.endsWith('.part')) discard(`${path.slice(0, -'part'.length)}list`);
-      for (const name of confined.list(readyDirectory)) discard(`${readyDirectory}/${name}`);
+      for (const path of taken)
+        if (path.endsWith('.part')) discard(confined, `${path.slice(0, -'part'.length)}list`);
+      for (const name of confined.list(readyDirectory)) discard(confined, `${readyDirectory}/${name}`);
     },
     results(works) {
       const done: Done[] = [];
@@ -337,7 +316,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
         }
         if (work.kind === 'moveDirectory') {
           if (stat?.ino === work.ino) done.push({ path: work.path, stat, from: work.from });
-          else for (const failure of unmoved(work.path, work.from)) failed.set(failure.path, failure);
+          else note(unmoved(work.path, work.from));
           continue;
         }
         if (work.kind === 'look' && work.check !== 'verified') continue;

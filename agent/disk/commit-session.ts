@@ -24,6 +24,7 @@ import { type BlockSource, createBlockReader, writeFully, writeWithHoles } from 
 import { createPreparation, type Preparation } from './commit-prepare.ts';
 import { createRun, type Run } from './commit-run.ts';
 import type { Confined } from './confined.ts';
+import { discard } from './discard.ts';
 import { bootId, type Journal, readJournal, writeJournal } from './journal.ts';
 import { createKeeper, keptTime } from './kept.ts';
 import type { MetadataOptions } from './metadata.ts';
@@ -107,16 +108,8 @@ export function createSession(
     return sealed;
   }
 
-  function discard(path: string): void {
-    try {
-      confined.unlink(path);
-    } catch (error) {
-      if (!hasErrorCode(error, 'ENOENT')) throw error;
-    }
-  }
-
   function clearReady(): void {
-    for (const name of confined.list(readyDirectory)) discard(`${readyDirectory}/${name}`);
+    for (const name of confined.list(readyDirectory)) discard(confined, `${readyDirectory}/${name}`);
   }
 
   /** The bytes of a file that was staged before the machine went down may be anything. */
@@ -156,7 +149,9 @@ export function createSession(
   }
 
   function syncDirectories(works: readonly Work[]): void {
-    const changed = works.flatMap((work) => (work.kind === 'moveDirectory' ? [work.path, work.from] : [work.path]));
+    const changed = works.flatMap((work) =>
+      work.kind === 'moveDirectory' ? [work.path, work.from] : [work.path],
+    );
     for (const path of new Set(changed.map(parentOf))) {
       try {
         confined.syncDirectory(path);
@@ -250,13 +245,13 @@ export function createSession(
     abandon() {
       preparation = null;
       widener.restore();
-      discard(newJournalPath);
+      discard(confined, newJournalPath);
       clearReady();
     },
     settle({ sync }) {
       sealed = null;
       if (confined.lstat(journalPath) === null) return;
-      if (sync) return discard(journalPath);
+      if (sync) return discard(confined, journalPath);
       confined.rename(
         journalPath,
         `${undurableDirectory}/${String(clock.nowMs()).padStart(14, '0')}-${process.hrtime.bigint()}`,
@@ -264,7 +259,7 @@ export function createSession(
     },
     recover() {
       ensureDirectories(confined, stageDirectory, readyDirectory, asideDirectory, undurableDirectory);
-      discard(newJournalPath);
+      discard(confined, newJournalPath);
       const rehash = new Set<SharePath>();
       let rehashAll = false;
       const note = (journal: Journal | 'damaged' | null): void => {
@@ -303,7 +298,7 @@ export function createSession(
       if (from + count < files.length) return from + count;
       syncDirectories(works);
       durableNow = null;
-      discard(path);
+      discard(confined, path);
       return null;
     },
   };

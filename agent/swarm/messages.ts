@@ -4,6 +4,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Edit } from '../core/entry.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { ShareId } from '../core/keys.ts';
+import type { DirectoryMove } from '../core/moved.ts';
 import type { Version } from '../core/version.ts';
 
 /** Changed entries with their blocks, small enough to ride inside a head's message. */
@@ -12,7 +13,9 @@ export type Operations = {
   readonly base: Version;
   /** Root at `base`. */
   readonly baseRoot: Digest;
-  /** In byte order of path; applied to the tree at `baseRoot` they give the head's root. */
+  /** Apart from each other (`areApart`): `editsOfMoves` says what they do to the tree at `baseRoot`. */
+  readonly moves: readonly DirectoryMove[];
+  /** In byte order of path; done after the moves they give the head's root. */
   readonly edits: readonly Edit[];
   /** Blocks of the changed files, whole. */
   readonly blocks: readonly Bytes[];

@@ -2,11 +2,12 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
-import { inlineBytesMax, inlineEditsMax } from '../base/limits.ts';
+import { inlineBytesMax, inlineEditsMax, inlineMovesMax } from '../base/limits.ts';
 import { decodeDigest, encodeDigest } from '../core/digest.ts';
 import type { SignedBytes } from '../core/document.ts';
 import type { Edit } from '../core/entry.ts';
 import { openHead } from '../core/head.ts';
+import { areApart } from '../core/moved.ts';
 import { comparePaths, parsePath } from '../core/path.ts';
 import { decodeEntry, encodeEntry } from '../core/record.ts';
 import type { Version } from '../core/version.ts';
@@ -64,17 +65,20 @@ export function fromHeadMessage(message: WireHeadMessage, what: string): HeadMes
 
 function toOperations(operations: Operations): MessageInitShape<typeof OperationsSchema> {
   assert(operations.edits.length <= inlineEditsMax, 'inline edits are within their bound');
+  assert(operations.moves.length <= inlineMovesMax, 'inline moves are within their bound');
   return {
     base: toVersion(operations.base),
     baseRoot: encodeDigest(operations.baseRoot),
     edits: operations.edits.map(toEdit),
     blocks: [...operations.blocks],
+    moves: operations.moves.map(({ from, to }) => ({ from, to })),
   };
 }
 
 function fromOperations(operations: WireOperations, what: string): Operations {
   checkCount(operations.edits.length, inlineEditsMax, 'inline edits');
   checkCount(operations.blocks.length, inlineEditsMax, 'inline blocks');
+  checkCount(operations.moves.length, inlineMovesMax, 'inline moves');
   let blocksBytes = 0;
   for (const block of operations.blocks) blocksBytes += block.byteLength;
   checkCount(blocksBytes, inlineBytesMax, 'bytes of inline blocks');
@@ -85,9 +89,12 @@ function fromOperations(operations: WireOperations, what: string): Operations {
       throw malformed(what, `its edits are not sorted at ${JSON.stringify(edit.path.slice(0, 200))}`);
     }
   }
+  const moves = operations.moves.map(({ from, to }) => ({ from: parsePath(from), to: parsePath(to) }));
+  if (!areApart(moves)) throw malformed(what, 'its moves touch each other');
   return {
     base: fromVersion(operations.base, what),
     baseRoot: decodeDigest(operations.baseRoot),
+    moves,
     edits,
     blocks: operations.blocks.map(copyOf),
   };

@@ -137,7 +137,11 @@ const inTheWay: readonly [string, (root: string) => void, Record<string, string>
     { 'b/one': 'mine' },
   ],
   ['a file that went', (root) => unlinkSync(join(root, 'a/deep/two')), {}],
-  ['a second name elsewhere', (root) => linkSync(join(root, 'a/deep/two'), join(root, 'copy')), { copy: 'the second file', 'a/deep/two': 'the second file' }],
+  [
+    'a second name elsewhere',
+    (root) => linkSync(join(root, 'a/deep/two'), join(root, 'copy')),
+    { copy: 'the second file', 'a/deep/two': 'the second file' },
+  ],
 ];
 for (const [what, act, kept] of inTheWay) {
   test(`${what} in a directory that is renamed is kept aside, and the rest is as the writer has it`, async () => {

@@ -6,7 +6,7 @@ import { P2psyncError } from '../../agent/base/errors.ts';
 import { applyRetryMs, failedPathRetryMs } from '../../agent/base/limits.ts';
 import { buildTree, updateTree } from '../../agent/core/build.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
-import type { Change, Edit, FileEntry } from '../../agent/core/entry.ts';
+import type { Change, Edit, Entry, FileEntry } from '../../agent/core/entry.ts';
 import { type SignedHead, signHead } from '../../agent/core/head.ts';
 import { generateKeyPair, shareIdOf } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
@@ -217,6 +217,7 @@ test('operations that lead to the root are stored with the head; others leave th
   const operations: Operations = {
     base: { epoch: 1, sequence: 1 },
     baseRoot: base.root,
+    moves: [],
     edits,
     blocks: [bytes],
   };
@@ -240,6 +241,43 @@ test('operations that lead to the root are stored with the head; others leave th
     );
     assert.is(here.pages.has(next.root), expected, what);
     assert.is(here.staged.length, expected ? 1 : 0, what);
+  }
+});
+
+test('a head that says which directory moved has the pages that follow, or is walked', async () => {
+  const owner = { uid: 0, gid: 0, user: '', group: '' };
+  const directory = (at: string): Entry => ({
+    kind: 'directory',
+    path: path(at),
+    mode: 0o755,
+    owner,
+    mtimeUs: 1,
+  });
+  const base = buildTree([directory('a'), directory('a/in')], salt);
+  const next = buildTree([directory('b'), directory('b/in')], salt);
+  const moves = [{ from: path('a'), to: path('b') }];
+  const operations: Operations = {
+    base: { epoch: 1, sequence: 1 },
+    baseRoot: base.root,
+    moves,
+    edits: [],
+    blocks: [],
+  };
+  for (const [given, expected] of [
+    [operations, true],
+    [{ ...operations, moves: [{ from: path('none'), to: path('b') }] }, false],
+  ] as const) {
+    const { performer, events, here } = create({ pages: new Map(base.pages) });
+    performer.perform({
+      kind: 'storeHead',
+      message: { kind: 'head', head: headOf(2, next.root), operations: given },
+      inline: true,
+    });
+    await turns();
+    assert.equal(events, [
+      { kind: 'headStored', version: { epoch: 1, sequence: 2 }, inlineApplied: expected },
+    ]);
+    assert.is(here.pages.has(next.root), expected);
   }
 });
 

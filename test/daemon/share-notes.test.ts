@@ -142,7 +142,13 @@ test('blocks that came inside a head are the writer’s; other attributes alone 
     },
     keyPair,
   );
-  const operations = { base: { epoch: 1, sequence: 0 }, baseRoot: root, edits: [], blocks: [bytes] };
+  const operations = {
+    base: { epoch: 1, sequence: 0 },
+    baseRoot: root,
+    moves: [],
+    edits: [],
+    blocks: [bytes],
+  };
   notes.performs({ kind: 'storeHead', message: { kind: 'head', head, operations }, inline: true });
   const target = { version: head.head.version, root };
   const applier = notes.watching(applierOf({}));

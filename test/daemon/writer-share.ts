@@ -119,6 +119,7 @@ export async function withWriterShare(
       log: notebook.log,
       watch: (handlers) => watch(root, handlers),
       onChanges: async (changes: readonly DiskChange[]) => observer.touch(await writer.take(changes)),
+      onMoved: (moved) => writer.takeMove(moved),
       onGone: (paths) => paths.forEach((one) => faults.set(one, null)),
       onScanned: () => writer.scanned(),
       async onQuiet() {

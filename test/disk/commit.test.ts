@@ -76,7 +76,9 @@ test('gives owners', async ({ share }) => {
   share.check(entries);
 });
 
-test('a directory is renamed whole: its files stay the inodes they were, and nothing below it is touched', async ({ share }) => {
+test('a directory is renamed whole: its files stay the inodes they were, and nothing below it is touched', async ({
+  share,
+}) => {
   const { library } = share;
   const below = (at: string) => [
     directory(`${at}/deep`, { mode: 0o500 }),
@@ -99,11 +101,14 @@ test('a directory is renamed whole: its files stay the inodes they were, and not
   );
   share.check(after);
   assert.equal(lstat(share.root, 'p/new/deep/1'), before);
-  for (const entry of after) assert.equal(share.index.get(entry.path), lstat(share.root, entry.path), entry.path);
+  for (const entry of after)
+    assert.equal(share.index.get(entry.path), lstat(share.root, entry.path), entry.path);
   assert.not(share.index.has(path('old/2')));
 });
 
-test('a directory that is not the one that was to be renamed stays where it is, and both names are told of', async ({ share }) => {
+test('a directory that is not the one that was to be renamed stays where it is, and both names are told of', async ({
+  share,
+}) => {
   const { library } = share;
   await share.apply([directory('old'), library.file('old/1', 'one')]);
   fs.renameSync(join(share.root, 'old'), join(share.root, 'elsewhere'));

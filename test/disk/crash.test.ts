@@ -8,8 +8,8 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bigBytes, type Cut, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
 import type { SharePath } from '../../agent/core/path.ts';
+import { bigBytes, type Cut, cutAfter, localsOf, makeLocals, newTree, oldTree } from './crash.ts';
 import { checkEntry, directory, lstat, openShare, type Share, treeOf } from './share.ts';
 
 const signal = new AbortController().signal;

@@ -273,7 +273,7 @@ export async function openShare(options: ShareOptions = {}): Promise<Share> {
       if (result.lost.length > 0) return;
       for (const { path: to, from } of result.done) {
         if (from === undefined) continue;
-        for (const [at, stat] of [...index]) {
+        for (const [at, stat] of index) {
           if (at !== from && !at.startsWith(`${from}/`)) continue;
           index.delete(at);
           index.set(path(`${to}${at.slice(from.length)}`), stat);

@@ -133,7 +133,7 @@ export function createShare(random: Random): SimShare {
       const isInline = sequence > 1 && newBytes <= inlineBytesMax && newBlocks.length <= 4;
       // Made-up blocks ride along as their digests: the simulated shell knows what they stand for.
       const operations = isInline
-        ? { base, baseRoot, edits, blocks: newBlocks.map((digest) => utf8(digest)) }
+        ? { base, baseRoot, moves: [], edits, blocks: newBlocks.map((digest) => utf8(digest)) }
         : null;
       return { message: { kind: 'head', head, operations }, newPages, newBlocks, newBytes };
     },

@@ -193,7 +193,10 @@ test('what is recorded below a directory moves with it, and blocks are found at 
     assert.equal(placesOf(store, 'c'), [`${to}/${deep}/g@0+10`]);
     assert.equal(placesOf(store, 'late'), [`${to}@0+40`]);
     assert.not(store.hasBlock(blockNamed('gone')));
-    assert.equal([5n, 6n, 8n].map((ino) => store.linkGroup(ino)), [[`${to}/f`], [`${to}/${deep}/g`], []]);
+    assert.equal(
+      [5n, 6n, 8n].map((ino) => store.linkGroup(ino)),
+      [[`${to}/f`], [`${to}/${deep}/g`], []],
+    );
 
     await store.write({ moves: [{ from: to, to: at('old') }] });
     assert.equal(placesOf(store, 'c'), [`old/${deep}/g@0+10`]);

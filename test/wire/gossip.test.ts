@@ -3,8 +3,9 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gossipBytesMax, inlineBytesMax, inlineEditsMax } from '../../agent/base/limits.ts';
-import { parsePath } from '../../agent/core/path.ts';
+import type { ErrorCode } from '../../agent/base/errors.ts';
+import { gossipBytesMax, inlineBytesMax, inlineEditsMax, inlineMovesMax } from '../../agent/base/limits.ts';
+import { parsePath, type SharePath } from '../../agent/core/path.ts';
 import { signStatement } from '../../agent/core/statement.ts';
 import type { Operations } from '../../agent/swarm/messages.ts';
 import { HeadMessageSchema } from '../../agent/wire/gen/p2psync/v1/head_pb.ts';
@@ -91,6 +92,19 @@ test('a path that leaves the share is refused', () => {
     }),
   );
   throwsCode(() => decodeHeadMessage(bytes), 'bad-path');
+});
+
+test('moves that touch each other, lead out of the share, or are too many, are refused', () => {
+  const move = (from: string, to: string) => ({ from: from as SharePath, to: to as SharePath });
+  const code = (moves: readonly ReturnType<typeof move>[], expected: ErrorCode) =>
+    throwsCode(() => decodeHeadMessage(encodeHeadMessage(withOperations({ moves }))), expected);
+  code([move('a', 'b'), move('a', 'c')], 'malformed');
+  code([move('a', 'b'), move('b/c', 'd')], 'malformed');
+  code([move('a', 'a')], 'malformed');
+  code([move('a', 'a/b')], 'malformed');
+  code([move('a', '../b')], 'bad-path');
+  const many = Array.from({ length: inlineMovesMax }, (_, at) => move(`a${at}`, `b${at}`));
+  assert.equal(decodeHeadMessage(encodeHeadMessage(withOperations({ moves: many }))).operations?.moves, many);
 });
 
 test('an edit that says nothing, and operations without a base, are malformed', () => {

@@ -58,6 +58,11 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
 export const operations: fc.Arbitrary<Operations> = record({
   base: versions,
   baseRoot: digests,
+  moves: fc
+    .uniqueArray(fc.nat(99), { maxLength: 6 })
+    .map((names) =>
+      names.map((name) => ({ from: parsePath(`from/${name}`), to: parsePath(`to ${name}/same`) })),
+    ),
   edits: fc
     .uniqueArray(edits, { selector: (edit) => edit.path, maxLength: 6 })
     .map((list) => [...list].sort((left, right) => comparePaths(left.path, right.path))),
@@ -99,6 +104,7 @@ export const exampleHeadMessage: HeadMessage = {
   operations: {
     base: { epoch: 1, sequence: 41 },
     baseRoot: digestOf(Uint8Array.of(3)),
+    moves: [],
     edits: [
       { path: parsePath('old'), entry: null },
       { path: exampleFile.path, entry: exampleFile },

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file p2psync/v1/head.proto.
  */
 export const file_p2psync_v1_head: GenFile = /*@__PURE__*/
-  fileDesc("ChVwMnBzeW5jL3YxL2hlYWQucHJvdG8SCnAycHN5bmMudjEiXQoLSGVhZE1lc3NhZ2USIgoEaGVhZBgBIAEoCzIULnAycHN5bmMudjEuRG9jdW1lbnQSKgoKb3BlcmF0aW9ucxgCIAEoCzIWLnAycHN5bmMudjEuT3BlcmF0aW9ucyJzCgpPcGVyYXRpb25zEiEKBGJhc2UYASABKAsyEy5wMnBzeW5jLnYxLlZlcnNpb24SEQoJYmFzZV9yb290GAIgASgMEh8KBWVkaXRzGAMgAygLMhAucDJwc3luYy52MS5FZGl0Eg4KBmJsb2NrcxgEIAMoDCIyCgRFZGl0Eg8KBWVudHJ5GAEgASgMSAASEQoHcmVtb3ZlZBgCIAEoCUgAQgYKBGVkaXRiBnByb3RvMw", [file_p2psync_v1_document]);
+  fileDesc("ChVwMnBzeW5jL3YxL2hlYWQucHJvdG8SCnAycHN5bmMudjEiXQoLSGVhZE1lc3NhZ2USIgoEaGVhZBgBIAEoCzIULnAycHN5bmMudjEuRG9jdW1lbnQSKgoKb3BlcmF0aW9ucxgCIAEoCzIWLnAycHN5bmMudjEuT3BlcmF0aW9ucyKUAQoKT3BlcmF0aW9ucxIhCgRiYXNlGAEgASgLMhMucDJwc3luYy52MS5WZXJzaW9uEhEKCWJhc2Vfcm9vdBgCIAEoDBIfCgVlZGl0cxgDIAMoCzIQLnAycHN5bmMudjEuRWRpdBIOCgZibG9ja3MYBCADKAwSHwoFbW92ZXMYBSADKAsyEC5wMnBzeW5jLnYxLk1vdmUiIAoETW92ZRIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJIjIKBEVkaXQSDwoFZW50cnkYASABKAxIABIRCgdyZW1vdmVkGAIgASgJSABCBgoEZWRpdGIGcHJvdG8z", [file_p2psync_v1_document]);
 
 /**
  * A signed head and, where it is small enough, what it changed. The payload of the topic of heads.
@@ -69,6 +69,13 @@ export type Operations = Message<"p2psync.v1.Operations"> & {
    * @generated from field: repeated bytes blocks = 4;
    */
   blocks: Uint8Array[];
+
+  /**
+   * Done before the edits: each with everything below it, none from or to what another one touches.
+   *
+   * @generated from field: repeated p2psync.v1.Move moves = 5;
+   */
+  moves: Move[];
 };
 
 /**
@@ -77,6 +84,30 @@ export type Operations = Message<"p2psync.v1.Operations"> & {
  */
 export const OperationsSchema: GenMessage<Operations> = /*@__PURE__*/
   messageDesc(file_p2psync_v1_head, 1);
+
+/**
+ * A directory that has another name, and what lies in it is as it was.
+ *
+ * @generated from message p2psync.v1.Move
+ */
+export type Move = Message<"p2psync.v1.Move"> & {
+  /**
+   * @generated from field: string from = 1;
+   */
+  from: string;
+
+  /**
+   * @generated from field: string to = 2;
+   */
+  to: string;
+};
+
+/**
+ * Describes the message p2psync.v1.Move.
+ * Use `create(MoveSchema)` to create a new message.
+ */
+export const MoveSchema: GenMessage<Move> = /*@__PURE__*/
+  messageDesc(file_p2psync_v1_head, 2);
 
 /**
  * @generated from message p2psync.v1.Edit
@@ -109,5 +140,5 @@ export type Edit = Message<"p2psync.v1.Edit"> & {
  * Use `create(EditSchema)` to create a new message.
  */
 export const EditSchema: GenMessage<Edit> = /*@__PURE__*/
-  messageDesc(file_p2psync_v1_head, 2);
+  messageDesc(file_p2psync_v1_head, 3);
 

@@ -1,0 +1,111 @@
+/**
+ * Directories that a person renamed, told by their inodes: one name has gone, another has come. Whether everything below is as
+ * the index has it is looked at, for then nothing has to be read or compared path by path. Reads index and disk.
+ */
+import { type DirectoryMove, pathAfter } from '../core/moved.ts';
+import { ancestorsOf, joinPath, type SharePath } from '../core/path.ts';
+import { type DiskStat, sameStat } from '../core/stat.ts';
+import type { Scanner } from '../disk/scan.ts';
+import type { ShareStore } from '../store/share-store.ts';
+
+export type Moved = DirectoryMove & { readonly stat: DiskStat };
+
+export type RenamePorts = {
+  readonly store: ShareStore;
+  readonly scanner: Scanner;
+  /** @returns false where it is to be told of path by path. Nobody who wants to hear of it: so it is. */
+  readonly onMoved?: (moved: Moved) => Promise<boolean>;
+};
+
+export type Looked = { readonly path: SharePath; readonly stat: DiskStat | null };
+
+export type Renamed = {
+  /** Old and new names of what was handed over. */
+  readonly ends: ReadonlySet<SharePath>;
+  /** The old names. */
+  readonly gone: readonly SharePath[];
+  /** What is a directory below the new names, and these: nobody watches them yet. */
+  readonly directories: readonly SharePath[];
+};
+
+/**
+ * Hands over those directories of which both names were looked at. The old name does not have to come to rest first: the inode
+ * tells where the directory is now.
+ * @param pending what else was looked at and has not come to rest; `stat` undefined before the first look.
+ */
+export async function takeRenames(
+  found: {
+    readonly ready: readonly Looked[];
+    readonly pending: ReadonlyMap<SharePath, { readonly stat: DiskStat | null | undefined }>;
+  },
+  ports: RenamePorts,
+  options: { readonly signal: AbortSignal },
+): Promise<Renamed> {
+  const renamed = { ends: new Set<SharePath>(), gone: [] as SharePath[], directories: [] as SharePath[] };
+  const come = found.ready.flatMap(({ path, stat }) => (stat === null ? [] : [{ path, stat }]));
+  const fresh = come.filter(
+    ({ path, stat }) => stat.kind === 'directory' && ports.store.record(path) === undefined,
+  );
+  if (ports.onMoved === undefined || fresh.length === 0) return renamed;
+  const gone = found.ready.filter(({ stat }) => stat === null).map(({ path }) => path);
+  for (const [path, { stat }] of found.pending) if (stat === null) gone.push(path);
+  for (const moved of findRenames(ports.store, gone, fresh)) {
+    const { from, to } = moved;
+    const touched = [from, to].some((end) =>
+      [end, ...ancestorsOf(end)].some((above) => renamed.ends.has(above)),
+    );
+    if (touched) continue;
+    const directories = await unchangedBelow(moved, ports, options);
+    if (directories === null || !(await ports.onMoved(moved))) continue;
+    renamed.ends.add(from).add(to);
+    renamed.gone.push(from);
+    renamed.directories.push(...directories);
+  }
+  return renamed;
+}
+
+function findRenames(
+  store: ShareStore,
+  gone: readonly SharePath[],
+  come: readonly { readonly path: SharePath; readonly stat: DiskStat }[],
+): Moved[] {
+  const left = new Map<bigint, SharePath>();
+  for (const path of gone) {
+    const stat = store.record(path)?.stat;
+    if (stat?.kind === 'directory') left.set(stat.ino, path);
+  }
+  return come.flatMap(({ path, stat }) => {
+    const from = left.get(stat.ino);
+    return from === undefined ? [] : [{ from, to: path, stat }];
+  });
+}
+
+/**
+ * Directories below the new name, where everything in them is as the index says of the old one. ctime tells of what was written since.
+ * @returns null where anything differs, or cannot be looked at, or a file has other names.
+ */
+async function unchangedBelow(
+  move: DirectoryMove,
+  { store, scanner }: RenamePorts,
+  { signal }: { readonly signal: AbortSignal },
+): Promise<SharePath[] | null> {
+  const known = new Map(
+    [...store.below(move.from)].map(([path, record]) => [pathAfter(path, move), record] as const),
+  );
+  const directories: SharePath[] = [move.to];
+  let count = 0;
+  for await (const listings of scanner.tree(move.to, { signal })) {
+    for (const { directory, entries, skipped, held, gone, unreadable, rulesChanged } of listings) {
+      if (gone || unreadable || rulesChanged || skipped.length > 0 || held.length > 0) return null;
+      for (const { name, stat } of entries) {
+        const path = joinPath(directory, name);
+        const record = known.get(path);
+        if (record === undefined || !sameStat(record.stat, stat)) return null;
+        if (stat.kind === 'file' && (stat.nlink !== 1 || record.content === null)) return null;
+        if (stat.kind === 'directory') directories.push(path);
+        count += 1;
+      }
+    }
+  }
+  return count === known.size ? directories : null;
+}
