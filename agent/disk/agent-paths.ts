@@ -29,6 +29,9 @@ export function listOf(content: Digest): string {
   return `${stageDirectory}/${content}.list`;
 }
 
+/** Of files that go into the share: most have it there too, and nobody else looks into the directories they wait in. */
+export const stagedMode = 0o644;
+
 export type StagedName = { readonly digest: Digest; readonly kind: 'block' | 'part' | 'list' };
 
 /** @returns undefined where the name is none of the stage's. */

@@ -10,7 +10,7 @@ import type { FileEntry, SymlinkEntry } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import type { Step } from '../core/plan.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
-import { asideDirectory, readyDirectory } from './agent-paths.ts';
+import { asideDirectory, readyDirectory, stagedMode } from './agent-paths.ts';
 import { type BlockSource, createBlockReader, readFully, writeFully, writeWithHoles } from './block-bytes.ts';
 import type { Confined } from './confined.ts';
 import { discard } from './discard.ts';
@@ -227,12 +227,15 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
     }
 
     function readyAt(at: string, entry: FileEntry | SymlinkEntry, whole: Digest | null): Work {
+      const metadata = metadataOf(entry, entry.path);
+      // First, since what was made just now has another time for certain: so one look tells all the rest.
+      if (metadata.mtime !== null) confined.setTime(at, metadata.mtime);
       const made = confined.lstat(at);
       assert(made !== null, 'what was made ready is there');
       // Before the mode, which may forbid us to open it.
       if (context.sync && entry.kind === 'file') syncFile(at);
-      applyMetadata(confined, at, metadataOf(entry, entry.path), made);
-      const { ino, size, mtimeNs } = confined.lstat(at) ?? made;
+      applyMetadata(confined, at, metadata, made);
+      const { ino, size, mtimeNs } = made;
       return { ...common, kind: 'place', staged: at, ino, size, mtimeNs, whole };
     }
   }
@@ -249,7 +252,7 @@ export function createPreparation(confined: Confined, context: PrepareContext): 
 
   function writeReady(path: string, size: number, write: (file: number) => void): void {
     discard(confined, path);
-    const file = confined.open(path, O_CREAT | O_TRUNC | O_WRONLY, 0o600);
+    const file = confined.open(path, O_CREAT | O_TRUNC | O_WRONLY, stagedMode);
     try {
       if (size > 0) calls.ftruncateSync(file, size);
       write(file);

@@ -181,7 +181,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
     const found = confined.lstat(path);
     if (found?.ino === ino) return false;
     keepLocal(work, found);
-    confined.rename(staged, path);
+    confined.renameFile(staged, path);
     return true;
   }
 
@@ -194,7 +194,7 @@ export function createRun(confined: Confined, { keeper, again, failed, widener }
     keepLocal({ path, target, staged, ...rest }, found);
     discard(confined, staged);
     confined.link(target, staged);
-    confined.rename(staged, path);
+    confined.renameFile(staged, path);
   }
 
   function describe(path: SharePath, metadata: Metadata): void {

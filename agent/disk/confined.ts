@@ -55,6 +55,8 @@ export type Confined = {
   list(path: string): string[];
   readlink(path: string): string;
   rename(from: string, to: string): void;
+  /** The same for what is no directory: no descriptor lies below it, so that none has to be looked for. */
+  renameFile(from: string, to: string): void;
   link(existing: string, path: string): void;
   unlink(path: string): void;
   mkdir(path: string, mode: number): void;
@@ -185,6 +187,10 @@ export function openConfined(root: string, calls: FileCalls = fs): Confined {
     },
     readlink(path) {
       return calls.readlinkSync(at(path));
+    },
+    renameFile(from, to) {
+      const [source, target] = atBoth(from, to);
+      calls.renameSync(source, target);
     },
     rename(from, to) {
       const [source, target] = atBoth(from, to);

@@ -14,6 +14,7 @@ import {
   partOf,
   stageDirectory,
   stagedBlock,
+  stagedMode,
 } from './agent-paths.ts';
 import { type BlockSource, createBlockReader, readFully, writeFully, writeWithHoles } from './block-bytes.ts';
 import type { Confined } from './confined.ts';
@@ -121,7 +122,7 @@ export function createStageFiles(confined: Confined): StageFiles {
 
   function makePart(part: PartDescription): void {
     writeFile(confined, listOf(part.content), Buffer.from(encodeList(part)));
-    const file = confined.open(partOf(part.content), O_CREAT | O_TRUNC | O_WRONLY, 0o600);
+    const file = confined.open(partOf(part.content), O_CREAT | O_TRUNC | O_WRONLY, stagedMode);
     try {
       calls.ftruncateSync(file, part.size);
     } finally {
@@ -232,7 +233,7 @@ export function createStageFiles(confined: Confined): StageFiles {
   /** @returns -1 where it is there already: an earlier call of this run wrote it, whole. */
   function create(path: string): number {
     try {
-      return confined.open(path, O_CREAT | O_EXCL | O_WRONLY, 0o600);
+      return confined.open(path, O_CREAT | O_EXCL | O_WRONLY, stagedMode);
     } catch (error) {
       if (hasErrorCode(error, 'EEXIST')) return -1;
       throw error;
