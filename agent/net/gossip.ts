@@ -12,18 +12,21 @@ import {
   StrictNoSign,
   TopicValidatorResult,
 } from '@libp2p/gossipsub';
-import type { Connection, PeerId as Libp2pPeerId, Stream } from '@libp2p/interface';
+import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { floodBytesMax, gossipBytesMax, gossipQueueBytesMax, KIB } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
+import {
+  type Components,
+  gatedRegistrar,
+  type StreamGate,
+  type Topology,
+  watchedConnection,
+} from './gossip-streams.ts';
 import type { NoteFields, TopicHandlers } from './host.ts';
-import type { StreamHandler } from './strangers.ts';
-import { openStream } from './streams.ts';
 
-export type GossipHandlers = {
-  /** A peer opened a gossip stream: `handle` is to be called once the peer may gossip. */
-  incoming(stream: Stream, connection: Connection, protocol: string, handle: StreamHandler): void;
+export type GossipHandlers = Pick<StreamGate, 'incoming'> & {
   /** The gossip stream to an attached peer broke, which leaves it deaf. */
   broken(peer: PeerId): void;
   note(text: string, fields: NoteFields): void;
@@ -39,8 +42,6 @@ export type Gossip = {
   publish(topic: string, bytes: Bytes): void;
 };
 
-type Components = Parameters<ReturnType<typeof gossipsub>>[0];
-type Topology = Parameters<Components['registrar']['register']>[1];
 /** The router takes options at each publish; its published interface does not say so. */
 type Router = GossipSub & {
   publish(topic: string, bytes: Bytes, options: { readonly floodPublish: boolean }): Promise<unknown>;
@@ -182,53 +183,6 @@ export function createGossip(handlers: GossipHandlers): Gossip {
 /** No cheaper id in front of this one: a member could make it collide and have a true head taken for a duplicate. */
 function messageId(message: Message): Bytes {
   return hash('sha256', Buffer.concat([Buffer.from(`${message.topic}\0`), message.data]), 'buffer');
-}
-
-/** Gossipsub's view of libp2p: streams and peers reach it only through the host. */
-function gatedRegistrar(
-  registrar: Components['registrar'],
-  gate: { incoming: GossipHandlers['incoming']; registered(topology: Topology): void },
-): Components['registrar'] {
-  return {
-    getProtocols: () => registrar.getProtocols(),
-    getHandler: (protocol) => registrar.getHandler(protocol),
-    getTopologies: (protocol) => registrar.getTopologies(protocol),
-    use: (protocol, middleware) => registrar.use(protocol, middleware),
-    unuse: (protocol) => registrar.unuse(protocol),
-    getMiddleware: (protocol) => registrar.getMiddleware(protocol),
-    unhandle: (protocols, options) => registrar.unhandle(protocols, options),
-    handle(protocol, handler, options) {
-      const gated = (stream: Stream, connection: Connection) => {
-        gate.incoming(
-          stream,
-          connection,
-          protocol,
-          (held, heldConnection) => void handler(held, heldConnection),
-        );
-      };
-      return registrar.handle(protocol, gated, options);
-    },
-    register(protocol, topology) {
-      gate.registered(topology);
-      return Promise.resolve(protocol);
-    },
-    unregister() {},
-  };
-}
-
-/** The connection as gossipsub uses it, with word of the end of the stream it opens. */
-function watchedConnection(connection: Connection, ended: () => void): Connection {
-  const newStream: Connection['newStream'] = async (protocols) => {
-    try {
-      const stream = await openStream(connection, protocols);
-      stream.addEventListener('close', ended);
-      return stream;
-    } catch (error) {
-      ended();
-      throw error;
-    }
-  };
-  return Object.create(connection, { newStream: { value: newStream } });
 }
 
 /** How often a peer relayed what is not valid, fading. */
