@@ -253,6 +253,12 @@ export const linkProvenMs = 10_000;
 export const yieldDialMs = 1_500;
 /** Bytes an own gossip message may cost in all when sent to every subscriber instead of the mesh. */
 export const floodBytesMax = 512 * KIB;
+/** Topics of one peer that are remembered until they admit it: two a share. */
+export const gossipTopicsPerPeerMax = 2 * sharesMax;
+/** Longest topic that is remembered, characters: a share's have 49. */
+export const gossipTopicBytesMax = 64;
+/** Messages whose topic is remembered, for those who ask for them by id: gossipsub keeps those of five seconds. */
+export const gossipIdsMax = 4096;
 
 /** Largest `.p2psyncignore`, bytes: what is checked against every path has to stay small. */
 export const ignoreFileBytesMax = 64 * KIB;

@@ -281,16 +281,20 @@ export function createJudge(ports: JudgePorts): Judge {
     for (const [peer, session] of sessions) {
       const key = publicKeyOfPeer(peer);
       let isOut = false;
+      let hasLeft = false;
       for (const side of ports.shares()) {
         const { membership } = side;
         if (membership.isMember(key) && !membership.isRevoked(key) && !membership.isOut()) continue;
         isOut ||= membership.isRevoked(key);
         if (!session.joined.delete(side.id)) continue;
         isOut = true;
+        hasLeft = true;
         tellRemoval(peer, side);
         side.left(peer);
       }
       if (isOut && session.hello !== null && session.joined.size === 0) ports.host().expel(peer);
+      // What is on its way of that share ends with the connection; for the others it comes back.
+      else if (hasLeft) hangUp(peer, 'it is no member of one of the shares any more');
     }
   }
 

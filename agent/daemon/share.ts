@@ -197,13 +197,14 @@ export function openShare(options: ShareOptions): Share {
     }
   }
 
+  const topics = { share: record.id, membership, admits: (peer: PeerId) => joined.has(peer) };
   host.joinTopic(
     headsTopic(record.id),
-    headsHandlers(record.id, membership, (peer, message) => {
+    headsHandlers(topics, (peer, message) => {
       if (running !== null) feed({ kind: 'headGossiped', peer, message });
     }),
   );
-  host.joinTopic(peersTopic(record.id), peersHandlers(record.id, membership, takeStatement));
+  host.joinTopic(peersTopic(record.id), peersHandlers(topics, takeStatement));
 
   function takeStatement(signed: SignedStatement): void {
     const { member } = signed.statement;
@@ -244,6 +245,7 @@ export function openShare(options: ShareOptions): Share {
     requestsLost: (peer) => running?.content.lost(peer),
     joined(peer) {
       joined.add(peer);
+      host.review(peer);
       peers.seen(peer, Date.now());
       sessions.sendFrame(peer, { kind: 'statement', statement: speaker.latest() });
       faults.setShare('refused', refusals.fault(joined));
@@ -252,6 +254,7 @@ export function openShare(options: ShareOptions): Share {
     },
     left(peer) {
       if (!joined.delete(peer)) return;
+      host.review(peer);
       peers.left(peer, Date.now());
       running?.content.lost(peer);
       if (running !== null) feed({ kind: 'peerLeft', peer });

@@ -10,13 +10,20 @@ import type { HeadMessage } from '../swarm/messages.ts';
 import { decodeHeadMessage, decodeStatementMessage } from '../wire/gossip.ts';
 import type { Membership } from './membership.ts';
 
+/** `admits`: the peer's certificate for this share was taken on its connection, and still holds. */
+export type TopicOptions = {
+  readonly share: ShareId;
+  readonly membership: Membership;
+  readonly admits: (peer: PeerId) => boolean;
+};
+
 export function headsHandlers(
-  share: ShareId,
-  membership: Membership,
+  { share, membership, admits }: TopicOptions,
   deliver: (peer: PeerId, message: HeadMessage) => void,
 ): TopicHandlers {
   const read = remembering((bytes) => parse(() => decodeHeadMessage(bytes)));
   return {
+    admits,
     validate(bytes, from) {
       const message = read(bytes);
       if (message === undefined || message.head.head.share !== share) return 'reject';
@@ -33,12 +40,12 @@ export function headsHandlers(
 }
 
 export function peersHandlers(
-  share: ShareId,
-  membership: Membership,
+  { share, membership, admits }: TopicOptions,
   deliver: (statement: SignedStatement) => void,
 ): TopicHandlers {
   const read = remembering((bytes) => parse(() => decodeStatementMessage(bytes)));
   return {
+    admits,
     validate(bytes) {
       const signed = read(bytes);
       if (signed === undefined || signed.statement.share !== share) return 'reject';

@@ -100,7 +100,7 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
     if (links.get(peer) !== link) return;
     links.delete(peer);
     tell(() => handlers.down(peer, reason));
-    void closeSoon(link.connection);
+    void letGo(link);
   }
 
   async function pump(peer: PeerId, link: Link, source: FrameSource): Promise<void> {
@@ -255,8 +255,41 @@ export function createControl(self: PeerId, handlers: ControlHandlers): Control 
   };
 }
 
+/** Connections that are being closed. Closed twice, libp2p drops what the first close still sends. */
+const closings = new WeakMap<Connection, Promise<void>>();
+
+/** It is open for its last words only. */
+export function isClosing(connection: Connection): boolean {
+  return closings.has(connection);
+}
+
 /** Closes politely, by force after `closeMs`; resolves when the connection is closed. */
-export async function closeSoon(connection: Connection): Promise<void> {
+export function closeSoon(connection: Connection): Promise<void> {
+  const closing = closings.get(connection) ?? close(connection);
+  closings.set(connection, closing);
+  return closing;
+}
+
+/**
+ * Ends the stream, and the connection once the peer has done the same: it has read all that was said then. A socket closed
+ * at once would take away what the peer has not read yet. Nothing is read here meanwhile.
+ */
+async function letGo({ connection, stream }: Link): Promise<void> {
+  if (connection.status !== 'open' || closings.has(connection)) return await closeSoon(connection);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  closings.set(
+    connection,
+    promise.then(() => close(connection)),
+  );
+  stream.addEventListener('close', () => resolve());
+  connection.addEventListener('close', () => resolve());
+  const timer = setTimeout(() => connection.abort(new Error('the peer did not let go')), closeMs);
+  stream.close({ signal: AbortSignal.timeout(closeMs) }).catch((error: Error) => connection.abort(error));
+  await promise;
+  clearTimeout(timer);
+}
+
+async function close(connection: Connection): Promise<void> {
   if (connection.status !== 'open' && connection.status !== 'closing') return;
   const { promise, resolve } = Promise.withResolvers<void>();
   connection.addEventListener('close', () => resolve());

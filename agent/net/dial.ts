@@ -3,7 +3,7 @@ import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
 import { addressesPerPeerMax, controlOpenMs, dialAddressMs, dialMs } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 import { formatAddress, peerOf, resolveAddress, withPeer } from './address.ts';
-import { type Control, peerIdOf } from './control.ts';
+import { type Control, isClosing, peerIdOf } from './control.ts';
 import type { Node } from './node.ts';
 
 export type Dial = {
@@ -69,7 +69,9 @@ async function attempt(
   const target = peer === null ? address : withPeer(address, peer);
   using connecting = createDeadline(signal, dialAddressMs);
   try {
-    const connection = await dial.node.dial(target, { signal: connecting.signal });
+    // libp2p gives what it has, also a connection that is about to go.
+    const force = dial.node.getConnections().some((one) => peerIdOf(one) === peer && isClosing(one));
+    const connection = await dial.node.dial(target, { signal: connecting.signal, force });
     using opening = createDeadline(signal, controlOpenMs);
     const others = () =>
       dial.node.getConnections(connection.remotePeer).some((other) => other.status === 'open');

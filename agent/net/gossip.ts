@@ -2,7 +2,7 @@
  * Gossip on topics, over peers that are admitted and whose control stream stands: the host attaches and detaches them.
  * gossipsub's own ways in are shut, because it loses what it has to know: subscriptions are said once, so a peer that
  * is graylisted at that moment would never hear from us, and its outbound stream dies with a connection that lost the
- * election without being opened again on the other.
+ * election without being opened again on the other. Whom a topic does not admit neither hears nor says anything on it.
  */
 import { hash } from 'node:crypto';
 import {
@@ -12,11 +12,13 @@ import {
   StrictNoSign,
   TopicValidatorResult,
 } from '@libp2p/gossipsub';
+import type { RPC } from '@libp2p/gossipsub/message';
 import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { floodBytesMax, gossipBytesMax, gossipQueueBytesMax, KIB } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
+import { createGossipDoor } from './gossip-door.ts';
 import {
   type Components,
   gatedRegistrar,
@@ -37,14 +39,17 @@ export type Gossip = {
   service(components: Components): GossipSub;
   attach(peer: PeerId, connection: Connection): void;
   detach(peer: PeerId): void;
+  /** What a topic's `admits` says of the peer has changed. */
+  review(peer: PeerId): void;
   join(topic: string, handlers: TopicHandlers): void;
   leave(topic: string): void;
   publish(topic: string, bytes: Bytes): void;
 };
 
-/** The router takes options at each publish; its published interface does not say so. */
+/** What the router has besides its published interface: options at each publish, and one way in for all that comes. */
 type Router = GossipSub & {
   publish(topic: string, bytes: Bytes, options: { readonly floodPublish: boolean }): Promise<unknown>;
+  handleReceivedRpc(from: Libp2pPeerId, rpc: RPC): Promise<void>;
 };
 
 /** Room for the topic, control messages and framing beside one message. */
@@ -59,8 +64,10 @@ export function createGossip(handlers: GossipHandlers): Gossip {
   const topics = new Map<string, TopicHandlers>();
   const attached = new Map<PeerId, Libp2pPeerId>();
   const rejections = createRejections();
+  const door = createGossipDoor((topic, peer) => topics.get(topic)?.admits(peer) === true);
   let pubsub: Router | undefined;
   let topology: Topology | undefined;
+  let take: Router['handleReceivedRpc'] = async () => undefined;
 
   function started(): Router {
     if (pubsub === undefined) throw new P2psyncError('not-running', 'gossip before the node is made');
@@ -80,6 +87,32 @@ export function createGossip(handlers: GossipHandlers): Gossip {
       default:
         return TopicValidatorResult.Ignore;
     }
+  }
+
+  /** The id is the content: a cheaper one in front a member could make collide, and have a true head taken for a duplicate. */
+  function messageId(message: Message): Bytes {
+    const id = hash('sha256', Buffer.concat([Buffer.from(`${message.topic}\0`), message.data]), 'buffer');
+    door.sawMessage(id, message.topic);
+    return id;
+  }
+
+  function review(peer: PeerId): void {
+    const remote = attached.get(peer);
+    if (remote === undefined) return;
+    const found = door.review(peer);
+    if (found.kind === 'let in') void take(remote, found.rpc);
+    if (found.kind !== 'put out') return;
+    // The router unlearns one topic of a peer only with the peer; it may come back on another connection.
+    detach(peer);
+    handlers.broken(peer);
+  }
+
+  function detach(peer: PeerId): void {
+    const remote = attached.get(peer);
+    if (remote === undefined) return;
+    attached.delete(peer);
+    door.detach(peer);
+    void topology?.onDisconnect?.(remote);
   }
 
   return {
@@ -130,6 +163,11 @@ export function createGossip(handlers: GossipHandlers): Gossip {
         logger: components.logger,
         registrar,
       }) as Router;
+      take = pubsub.handleReceivedRpc.bind(pubsub);
+      pubsub.handleReceivedRpc = async (from, rpc) => {
+        const peer = from.toString() as PeerId;
+        if (attached.has(peer)) await take(from, door.pass(peer, rpc));
+      };
       pubsub.addEventListener('gossipsub:message', (event) => {
         const { msg, propagationSource } = event.detail;
         topics.get(msg.topic)?.deliver(msg.data, propagationSource.toString() as PeerId);
@@ -139,23 +177,21 @@ export function createGossip(handlers: GossipHandlers): Gossip {
     attach(peer, connection) {
       if (attached.has(peer) || connection.status !== 'open') return;
       attached.set(peer, connection.remotePeer);
+      door.attach(peer);
       const watched = watchedConnection(connection, () => {
         if (attached.has(peer)) handlers.broken(peer);
       });
       void topology?.onConnect?.(connection.remotePeer, watched);
     },
-    detach(peer) {
-      const remote = attached.get(peer);
-      if (remote === undefined) return;
-      attached.delete(peer);
-      void topology?.onDisconnect?.(remote);
-    },
+    detach,
+    review,
     join(topic, topicHandlers) {
       topics.set(topic, topicHandlers);
       started().topicValidators.set(topic, (from, message) => {
         return validate(topic, from.toString() as PeerId, message.data);
       });
       started().subscribe(topic);
+      for (const peer of attached.keys()) review(peer);
     },
     leave(topic) {
       topics.delete(topic);
@@ -178,11 +214,6 @@ export function createGossip(handlers: GossipHandlers): Gossip {
         .catch((error: unknown) => handlers.note('gossip not sent', { topic, reason: messageOf(error) }));
     },
   };
-}
-
-/** No cheaper id in front of this one: a member could make it collide and have a true head taken for a duplicate. */
-function messageId(message: Message): Bytes {
-  return hash('sha256', Buffer.concat([Buffer.from(`${message.topic}\0`), message.data]), 'buffer');
 }
 
 /** How often a peer relayed what is not valid, fading. */

@@ -82,6 +82,8 @@ export type HostHandlers = {
 };
 
 export type TopicHandlers = {
+  /** Whether a connected peer may hear and say anything on this topic; where that changes, `review` is to be called. */
+  admits(peer: PeerId): boolean;
   /**
    * Synchronous, before anything is relayed: `take` delivers without relaying; `reject` counts against `from`, who
    * relayed it (not who made it).
@@ -124,6 +126,11 @@ export type Host = {
    */
   send(peer: PeerId, frame: Bytes): boolean;
   joinTopic(topic: string, handlers: TopicHandlers): void;
+  /**
+   * A topic's `admits` says something else of this peer than before. One who may not hear a topic any more is sent nothing
+   * from this turn on, and is disconnected.
+   */
+  review(peer: PeerId): void;
   leaveTopic(topic: string): void;
   /** Fire and forget, also with nobody subscribed. @throws {P2psyncError} limit-exceeded, above `gossipBytesMax`. */
   publish(topic: string, bytes: Bytes): void;
@@ -314,6 +321,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     send: (peer, frame) => control.send(peer, frame),
     joinTopic: (topic, topicHandlers) => gossip.join(topic, topicHandlers),
     leaveTopic: (topic) => gossip.leave(topic),
+    review: (peer) => gossip.review(peer),
     publish: (topic, bytes) => gossip.publish(topic, bytes),
     traffic: (peer) => traffic.of(peer),
     async close() {

@@ -11,6 +11,8 @@ import { encodeHeadMessage, encodeStatementMessage } from '../../agent/wire/goss
 import { exampleHead, exampleStatement } from '../core/documents.ts';
 import { type Agent, withMesh } from './agents.ts';
 
+const admits = (): boolean => true;
+
 test('a head that a member signed, by its own right or in the writer’s name, is taken by nobody', async () => {
   await withMesh(async (mesh) => {
     const share = shareIdOf(mesh.authority.publicKey);
@@ -39,7 +41,10 @@ test('a head that a member signed, by its own right or in the writer’s name, i
     };
     for (const agent of [writer, ana, bo]) {
       const delivered: string[] = [];
-      const { validate } = headsHandlers(share, agent.membership, (peer) => void delivered.push(peer));
+      const { validate } = headsHandlers(
+        { share, membership: agent.membership, admits },
+        (peer) => void delivered.push(peer),
+      );
       assert.is(validate(headOf(writer), writer.peer), 'take', agent.name);
       assert.is(validate(headOf(ana), ana.peer), 'ignore', agent.name);
       // An epoch that nobody granted, and signatures that do not hold.
@@ -56,7 +61,7 @@ test('a head that a member signed, by its own right or in the writer’s name, i
       mesh.authority,
     );
     await bo.membership.takeGrant(grant.body, grant.signature);
-    const { validate } = headsHandlers(share, bo.membership, () => undefined);
+    const { validate } = headsHandlers({ share, membership: bo.membership, admits }, () => undefined);
     assert.equal(
       [validate(headOf(ana, 2), ana.peer), validate(headOf(writer), writer.peer)],
       ['take', 'ignore'],
@@ -71,7 +76,7 @@ test('a statement of one who is no member, or was removed, is not passed on', as
     const ana = await mesh.add('ana', mesh.invite());
     const stranger = await mesh.add('stranger', mesh.invite());
     await mesh.connect(ana, writer);
-    const { validate } = peersHandlers(share, writer.membership, () => undefined);
+    const { validate } = peersHandlers({ share, membership: writer.membership, admits }, () => undefined);
     const statementOf = ({ keyPair }: Agent): Uint8Array =>
       encodeStatementMessage(
         signStatement({ ...exampleStatement, share, member: keyPair.publicKey }, keyPair),

@@ -73,6 +73,22 @@ test('hanging up says disconnected once at both ends, with the reason here, and 
   assert.equal([ana.count('disconnected'), bo.count('disconnected')], [2, 2]);
 });
 
+test('what a peer is told last before it is hung up on or put out is heard, also where it is much', async () => {
+  for (const end of ['hangUp', 'expel'] as const) {
+    for (const bytes of [300, 80_000]) {
+      const [ana, bo] = [await startTestHost(), await startTestHost()];
+      await befriend(ana, bo);
+      for (const fill of [1, 2, 3]) ana.send(bo.peer, new Uint8Array(bytes).fill(fill));
+      if (end === 'hangUp') await ana.hangUp(bo.peer, 'enough');
+      else ana.expel(bo.peer);
+      await bo.until(ofKind('disconnected'));
+      const heard = bo.events.flatMap((event) => (event.kind === 'control' ? [event.frame[0]] : []));
+      assert.equal(heard, [1, 2, 3], `${end}, ${bytes} bytes`);
+      await closeAll(ana, bo);
+    }
+  }
+});
+
 test('dials of both sides at once end in one usable control stream, again and again', async () => {
   const [ana, bo] = [await startTestHost(), await startTestHost()];
   for (let round = 1; round <= 25; round += 1) {

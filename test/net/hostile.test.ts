@@ -193,13 +193,14 @@ test('a stranger has the control stream and nothing else: blocks and gossip wait
   const heard: number[] = [];
   const news = Promise.withResolvers<void>();
   bo.joinTopic('t', {
+    admits: () => true,
     validate: () => 'accept',
     deliver: (bytes) => {
       heard.push(bytes[0] ?? 0);
       news.resolve();
     },
   });
-  ana.joinTopic('t', { validate: () => 'accept', deliver: () => {} });
+  ana.joinTopic('t', { admits: () => true, validate: () => 'accept', deliver: () => {} });
   ana.blocks.request(bo.peer, { share, id: 1, plane: 'block', digests: [digest] });
   ana.publish('t', Uint8Array.of(1));
   ana.send(bo.peer, Uint8Array.of(1));

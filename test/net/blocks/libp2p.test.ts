@@ -172,8 +172,9 @@ test('a consumer that stands still stops the server, and its disconnect frees it
     last = sent;
   }
   assert.ok(sent > 0 && sent < 12 * MIB, `${sent} bytes`);
+  const failure = failureOf(serving);
   await ana.hangUp(bo.peer, 'test');
-  assert.is(await failureOf(serving), 'unreachable-peer');
+  assert.is(await failure, 'unreachable-peer');
   await closeAll(ana, bo);
 });
 
