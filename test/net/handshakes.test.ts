@@ -1,11 +1,12 @@
 /** What connections cost that never say who they are, on the port of libp2p; that of blocks is in blocks-tls-keys. */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { inboundPendingMax, inboundPendingPerAddressMax } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
-import { befriend, closeAll, connect, ofKind, startTestHost, type TestHost } from './hosts.ts';
+import { befriend, closeAll, connect, failureOf, ofKind, startTestHost, type TestHost } from './hosts.ts';
 
 const share = 'ab'.repeat(16) as ShareId;
 const digest = digestOf(new Uint8Array(1));
@@ -77,6 +78,19 @@ test('an address that the lists refuse is closed before a byte of a handshake, a
   });
   await closed(refused);
   assert.is(heard, 0);
+
+  let arrived = 0;
+  const there = createServer((socket) => {
+    arrived += 1;
+    socket.destroy();
+  });
+  there.listen(0, '127.0.0.66');
+  await once(there, 'listening');
+  const address = `127.0.0.66:${(there.address() as AddressInfo).port}`;
+  const dialled = bo.dial([address], { peer: null, signal: AbortSignal.timeout(8_000) });
+  assert.is(await failureOf(dialled), 'not-a-member');
+  assert.is(arrived, 0);
+  there.close();
   await bo.close();
 });
 
