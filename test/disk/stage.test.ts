@@ -1,5 +1,6 @@
 /** `stage.ts`: what is staged is what was asked for, and is found again. */
 import {
+  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -55,12 +56,27 @@ test('stages blocks, serves them, and finds them after a restart', async ({ root
   assert.ok(stage.has(one.digest));
   assert.equal(await stage.read(two.digest), two.bytes);
   await stage.close();
-  assert.is(statSync(stageOf(root)).mode & 0o777, 0o700);
 
   const again = await openStage(root);
   assert.ok(again.has(one.digest) && again.has(two.digest));
   assert.equal(await again.read(one.digest), one.bytes);
   await again.close();
+});
+
+test('what is staged is its user’s alone, whatever the umask and the directory above it are', async ({
+  root,
+}) => {
+  chmodSync(root, 0o2777);
+  const before = process.umask(0);
+  try {
+    const stage = await openStage(root);
+    await stage.put([blockOf(bytesOf(1, 5000))]);
+    await stage.close();
+  } finally {
+    process.umask(before);
+  }
+  for (const directory of [join(root, '.p2psync'), stageOf(root)])
+    assert.is(statSync(directory).mode & 0o7777, 0o700, directory);
 });
 
 test('refuses bytes that are not what their digest names, and stages the others', async ({ root }) => {
