@@ -224,13 +224,7 @@ const rows: readonly Row[] = [
     'explained',
     'nothing runs before: prepare the directory before the agent starts (ExecStartPre= of its unit)',
   ],
-  [
-    'pre-xfer exec',
-    'module',
-    'text',
-    'explained',
-    'nothing runs before: there is no single transfer; on_applied runs after a version is in place',
-  ],
+  ['pre-xfer exec', 'module', 'text', 'explained', 'nothing runs before: there is no single transfer'],
   ['post-xfer exec', 'module', 'text', 'mapped', 'on_applied'],
   [
     'temp dir',

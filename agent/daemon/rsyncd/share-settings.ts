@@ -169,13 +169,13 @@ function translateProgram(
     into.judge(
       line,
       'explained',
-      "it ran after each client's download; on_applied runs where a version was applied",
+      "it ran after each client's download, and there are no downloads of single clients here",
     );
   else if (/["'`$\\;&|<>()*?[\]#~!{}%=]/.test(line.value))
     into.judge(
       line,
       'explained',
-      'it needs a shell or rsync\'s variables, and no shell is run here: put it into a script, on_applied = [["/path/of/script"]]',
+      "it needs a shell or rsync's variables, and no shell is run here: put it into a script that waits for a version (p2psync wait)",
     );
   else
     set(
