@@ -1,8 +1,13 @@
 /** The sockets of the bulk plane, without a thread: who gets in, and what strangers can do. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect as connectTcp, createServer, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
+import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TLSSocket,
+} from 'node:tls';
 import { zstdCompressSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,6 +16,24 @@ import { digestOf } from '../../agent/core/digest.ts';
 import type { Psk } from '../../agent/net/blocks/tls-messages.ts';
 import { encodeBulk } from '../../agent/wire/bulk.ts';
 import { freshPsk, ofLink, type Rig, startRig } from './rig.ts';
+
+/** Made for this test, of nobody. */
+const nobodysKey = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg4GNbrZl8MeGCngZi
+IJu5NKmcRA5u3769cN2NZzEeu3ihRANCAAQy1m47rD0qFQmxPeUXAGeqW3Iq8ayz
+XXGdjVu/YemNqMBxcYqEgTlyorY83Jj/+YALmGJdVI7DOPa0LCfU74vy
+-----END PRIVATE KEY-----`;
+const nobodysCertificate = `-----BEGIN CERTIFICATE-----
+MIIBkDCCATagAwIBAgIUHZ/y9wftk8fNB1WHQzuGuup//rcwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODAyMTQzN1oYDzIxMjYxMTA0
+MDIxNDM3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQy1m47rD0qFQmxPeUXAGeqW3Iq8ayzXXGdjVu/YemNqMBxcYqEgTly
+orY83Jj/+YALmGJdVI7DOPa0LCfU74vyo2QwYjAdBgNVHQ4EFgQU7L4vzbgcZErn
+s0TBpiYUvHL6sRIwHwYDVR0jBBgwFoAU7L4vzbgcZErns0TBpiYUvHL6sRIwDwYD
+VR0TAQH/BAUwAwEB/zAPBgNVHREECDAGhwR/AAABMAoGCCqGSM49BAMCA0gAMEUC
+IQDLPXAWp70wBCTUiVdK3DGDp5X/BITvyUBoP+FPBPJh3wIgGrsACmJ+CwTypE7O
+DIW5VTvTwhClBkaQD7M5iXb5r7A=
+-----END CERTIFICATE-----`;
 
 /** As a stranger's program would; its errors are its own. */
 function dial(port: number, psk: Psk, more: ConnectionOptions = {}): TLSSocket {
@@ -30,11 +53,21 @@ function dial(port: number, psk: Psk, more: ConnectionOptions = {}): TLSSocket {
 
 const closed = async (socket: Socket): Promise<void> => {
   socket.resume();
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => reject(new Error('it stays open')), 8_000);
   socket.once('close', () => resolve());
   if (socket.closed) resolve();
-  await promise;
+  await promise.finally(() => clearTimeout(timer));
 };
+
+// Started first and looked at last: the deadline runs meanwhile.
+const overdue: { rig?: Rig; socket?: Socket } = {};
+test.before(async () => {
+  overdue.rig = await startRig();
+  overdue.rig.tell({ kind: 'expect', link: 1, psk: freshPsk() });
+  overdue.socket = connectTcp(overdue.rig.port, '127.0.0.1');
+  overdue.socket.on('error', () => {});
+});
 
 test('who has the key gets in, once', async () => {
   const rig = await startRig();
@@ -175,6 +208,24 @@ test('a server that answers with anything but the key is not talked to', async (
   other.close();
 });
 
+test('a server that answers with a certificate instead of the key is not talked to', async () => {
+  const rig = await startRig();
+  const server = createTlsServer({ key: nobodysKey, cert: nobodysCertificate, minVersion: 'TLSv1.3' });
+  server.on('tlsClientError', () => {});
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  // It is one that others would talk to.
+  const other = connectTls({ host: '127.0.0.1', port, ca: nobodysCertificate });
+  await once(other, 'secureConnect');
+  other.destroy();
+  rig.tell({ kind: 'dial', link: 5, host: '127.0.0.1', port, psk: freshPsk() });
+  await rig.until((said) => said.kind === 'closed' || said.kind === 'open');
+  assert.not(rig.said.some(({ kind }) => kind === 'open'));
+  rig.close();
+  server.close();
+});
+
 /** A rig that has dialled another: frames go from link 2 of `server` to link 1 of `asker`. */
 async function connected(): Promise<{ asker: Rig; server: Rig; end(): void }> {
   const [asker, server] = [await startRig(), await startRig()];
@@ -275,6 +326,13 @@ test('what is not handled is read no further, and read on when it is', async () 
     await asker.until(() => got() > now);
   }
   end();
+});
+
+test('a connection that shows no key is cut off in the end', async () => {
+  const { rig, socket } = overdue;
+  assert.ok(rig !== undefined && socket !== undefined);
+  await closed(socket);
+  rig.close();
 });
 
 test.run();

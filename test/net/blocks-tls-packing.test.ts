@@ -1,7 +1,8 @@
 /** When blocks are compressed, and that they come out as they went in. */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { constants, createZstdCompress, gzipSync, zstdCompressSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -63,12 +64,38 @@ test('text and programs are packed; archives, random bytes and small blocks are 
   assert.is(pack(block(text.subarray(0, 4 * KIB - 1))), null);
 });
 
-test('what asks for a large window is refused before it gets the memory', () => {
-  const bytes = zstdCompressSync(Buffer.alloc(100 * MIB), { params: { 101: 27 }, pledgedSrcSize: 100 * MIB });
-  throwsCode(
-    () => unpack({ kind: 'packed', id: 1, digest: digestOf(text), blockBytes: blockBytesMax, bytes }),
-    'malformed',
-  );
+/** As a stranger packs it: in one frame, without saying how much there will be. */
+async function packedAs(
+  chunks: Iterable<Uint8Array>,
+  params: Record<number, number> = {},
+): Promise<Uint8Array> {
+  const packer = createZstdCompress({ params });
+  const parts: Buffer[] = [];
+  packer.on('data', (part: Buffer) => void parts.push(part));
+  for (const chunk of chunks) if (!packer.write(chunk)) await once(packer, 'drain');
+  packer.end();
+  await once(packer, 'end');
+  return Buffer.concat(parts);
+}
+
+test('what asks for a large window is refused before it gets the memory', async () => {
+  const packed = (bytes: Uint8Array) =>
+    ({ kind: 'packed', id: 1, digest: digestOf(text), blockBytes: text.byteLength, bytes }) as const;
+  const windowLog = constants.ZSTD_c_windowLog;
+  assert.is(Buffer.compare(unpack(packed(await packedAs([text], { [windowLog]: 21 }))).bytes, text), 0);
+  const large = packed(await packedAs([text], { [windowLog]: 27 }));
+  throwsCode(() => unpack(large), 'malformed');
+});
+
+test('what unpacks to more than a block is refused before it gets the memory', async () => {
+  const nothing = new Uint8Array(MIB);
+  const bytes = await packedAs(Array.from({ length: 768 }, () => nothing));
+  assert.ok(bytes.byteLength < MIB);
+  const before = process.resourceUsage().maxRSS;
+  const packed = { kind: 'packed', id: 1, digest: digestOf(text), blockBytes: blockBytesMax, bytes } as const;
+  throwsCode(() => unpack(packed), 'malformed');
+  // In KiB; what it would have been is three times as much.
+  assert.ok(process.resourceUsage().maxRSS - before < 256 * KIB, 'it took much memory');
 });
 
 test('a connection is slow when it was busy for long enough and took too little', () => {
