@@ -56,6 +56,17 @@ function checkCanonical<Value>(
   return true;
 }
 
+/** The same bytes with one text in another's place, each time it is there: what nobody can write with our own writer. */
+function replaced(bytes: Bytes, from: string, to: string): Bytes {
+  assert.is(from.length, to.length);
+  const text = Buffer.from(bytes).toString('latin1');
+  assert.ok(text.includes(from), from);
+  return Buffer.from(text.replaceAll(from, to), 'latin1');
+}
+
+const refusedAs = (code: string, read: () => unknown, what: string): void =>
+  assert.throws(read, (error: unknown) => error instanceof P2psyncError && error.code === code, what);
+
 test('an entry alone comes back', () => {
   fc.assert(
     fc.property(anyEntry, (entry) => assert.equal(decodeEntry(encodeEntry(entry)), entry)),
@@ -155,6 +166,54 @@ test('an entry that breaks a rule is refused when it is read and a bug when it i
       (error: unknown) => error instanceof AssertionFailed,
       JSON.stringify(entry),
     );
+  }
+  const largestMode = encodeEntry({ ...file, mode: 0o7777 });
+  const link = encodeEntry({ kind: 'symlink', path: file.path, owner, mtimeUs: 0, target: 'x=y' });
+  const name = encodeEntry({ kind: 'hardlink', path: 'b' as SharePath, target: 'a' as SharePath });
+  for (const bytes of [
+    replaced(largestMode, '\xff\x1f', '\x80\x20'),
+    replaced(link, 'x=y', 'x\0y'),
+    replaced(name, 'a', 'b'),
+    replaced(name, 'a', 'c'),
+  ])
+    refusedAs('malformed', () => decodeEntry(bytes), Buffer.from(bytes).toString('latin1'));
+});
+
+test('a name that climbs out is refused wherever it stands: in a page, alone, above a page, and where a link leads', () => {
+  const cases = [
+    ['xx/etc', '../etc'],
+    ['a/xx/b', 'a/../b'],
+    ['a/xx', 'a/..'],
+    ['xetc', '/etc'],
+    ['axxb', 'a//b'],
+    ['x', '.'],
+    ['axb', 'a\0b'],
+    ['xp2psync/kept', '.p2psync/kept'],
+  ] as const;
+  for (const [honest, hostile] of cases) {
+    const file = fileAt(honest);
+    const leaf = encodePage({ kind: 'leaf', level: 0, entries: [file] });
+    const link: Entry = { kind: 'hardlink', path: 'z' as SharePath, target: file.path };
+    const read: Record<string, () => unknown> = {
+      page: () => decodePage(replaced(leaf, honest, hostile)),
+      entry: () => decodeEntry(replaced(encodeEntry(file), honest, hostile)),
+      'page above': () => decodePage(replaced(encodePage(innerOf([file])), honest, hostile)),
+      'hard link': () => decodeEntry(replaced(encodeEntry(link), honest, hostile)),
+    };
+    for (const [where, decode] of Object.entries(read)) refusedAs('bad-path', decode, `${where}: ${hostile}`);
+  }
+});
+
+test('a name that climbs out is refused where it begins with a part of the name before it', () => {
+  for (const [before, honest, rest, hostile] of [
+    ['a/-', 'a/xx', 'xx', '..'],
+    ['a/.-', 'a/.x', 'x', '.'],
+    ['-', 'x', 'x', '.'],
+    ['.p!', '.pxpsync/kept', 'xpsync', '2psync'],
+  ] as const) {
+    const entries = [fileAt(before), fileAt(honest)];
+    const bytes = encodePage({ kind: 'leaf', level: 0, entries });
+    refusedAs('bad-path', () => decodePage(replaced(bytes, rest, hostile)), honest);
   }
 });
 

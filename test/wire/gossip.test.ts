@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ErrorCode } from '../../agent/base/errors.ts';
 import { gossipBytesMax, inlineBytesMax, inlineEditsMax, inlineMovesMax } from '../../agent/base/limits.ts';
+import { digestOf, encodeDigest } from '../../agent/core/digest.ts';
 import { parsePath, type SharePath } from '../../agent/core/path.ts';
 import { signStatement } from '../../agent/core/statement.ts';
 import type { Operations } from '../../agent/swarm/messages.ts';
@@ -127,6 +128,14 @@ test('as many edits and bytes as may be inline pass; one more does not', () => {
   throwsCode(() => decodeHeadMessage(encodeHeadMessage(over)), 'limit-exceeded');
   const pieces = withOperations({ blocks: Array(inlineEditsMax + 1).fill(new Uint8Array(0)) });
   throwsCode(() => decodeHeadMessage(encodeHeadMessage(pieces)), 'limit-exceeded');
+  // Our own writer never makes so many.
+  const { body, signature } = exampleHeadMessage.head;
+  const removals = [...edits.map(({ path }) => path), 'g'].map((value) => ({
+    edit: { case: 'removed' as const, value },
+  }));
+  const operations = { base: {}, baseRoot: encodeDigest(digestOf(body)), edits: removals };
+  const many = create(HeadMessageSchema, { head: { body, signature }, operations });
+  throwsCode(() => decodeHeadMessage(toBinary(HeadMessageSchema, many)), 'limit-exceeded');
 });
 
 test('operations that do not fit a gossip message are left out of it', () => {
