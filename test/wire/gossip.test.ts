@@ -95,7 +95,7 @@ test('a path that leaves the share is refused', () => {
   throwsCode(() => decodeHeadMessage(bytes), 'bad-path');
 });
 
-test('moves that touch each other, lead out of the share, or are too many, are refused', () => {
+test('moves that touch each other, lead out of the share or come from outside, are refused', () => {
   const move = (from: string, to: string) => ({ from: from as SharePath, to: to as SharePath });
   const code = (moves: readonly ReturnType<typeof move>[], expected: ErrorCode) =>
     throwsCode(() => decodeHeadMessage(encodeHeadMessage(withOperations({ moves }))), expected);
@@ -103,7 +103,10 @@ test('moves that touch each other, lead out of the share, or are too many, are r
   code([move('a', 'b'), move('b/c', 'd')], 'malformed');
   code([move('a', 'a')], 'malformed');
   code([move('a', 'a/b')], 'malformed');
-  code([move('a', '../b')], 'bad-path');
+  for (const hostile of ['../b', '/b', 'a/../b', '.p2psync/stage']) {
+    code([move('a', hostile)], 'bad-path');
+    code([move(hostile, 'a')], 'bad-path');
+  }
   const many = Array.from({ length: inlineMovesMax }, (_, at) => move(`a${at}`, `b${at}`));
   assert.equal(decodeHeadMessage(encodeHeadMessage(withOperations({ moves: many }))).operations?.moves, many);
 });
@@ -116,7 +119,7 @@ test('an edit that says nothing, and operations without a base, are malformed', 
   throwsCode(() => decodeHeadMessage(messageOf({})), 'malformed');
 });
 
-test('as many edits and bytes as may be inline pass; one more does not', () => {
+test('as many edits, moves and bytes as may be inline pass; one more does not', () => {
   const edits = Array.from({ length: inlineEditsMax }, (_, index) => ({
     path: parsePath(`f${index.toString().padStart(4, '0')}`),
     entry: null,
@@ -133,9 +136,12 @@ test('as many edits and bytes as may be inline pass; one more does not', () => {
   const removals = [...edits.map(({ path }) => path), 'g'].map((value) => ({
     edit: { case: 'removed' as const, value },
   }));
-  const operations = { base: {}, baseRoot: encodeDigest(digestOf(body)), edits: removals };
-  const many = create(HeadMessageSchema, { head: { body, signature }, operations });
-  throwsCode(() => decodeHeadMessage(toBinary(HeadMessageSchema, many)), 'limit-exceeded');
+  const moves = Array.from({ length: inlineMovesMax + 1 }, (_, at) => ({ from: `a${at}`, to: `b${at}` }));
+  for (const more of [{ edits: removals }, { moves }]) {
+    const operations = { base: {}, baseRoot: encodeDigest(digestOf(body)), ...more };
+    const many = create(HeadMessageSchema, { head: { body, signature }, operations });
+    throwsCode(() => decodeHeadMessage(toBinary(HeadMessageSchema, many)), 'limit-exceeded');
+  }
 });
 
 test('operations that do not fit a gossip message are left out of it', () => {
