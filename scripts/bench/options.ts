@@ -8,6 +8,8 @@ export type Options = {
   readonly only: readonly ContenderName[];
   /** Sizes of trees; none: each scenario's own. */
   readonly files: readonly number[];
+  /** MiB of the one large file; none: each scenario's own. */
+  readonly size: number | undefined;
   readonly runs: number | undefined;
   readonly quick: boolean;
   readonly keep: boolean;
@@ -22,6 +24,7 @@ export const usage = `usage: npm run bench -- [SCENARIO…] [FLAGS]
 
   --only A,B      of p2psync, rsync, loop, lsyncd, syncthing
   --files N,N     sizes of the trees in latency, restart, memory and idle; of the many small files in cold
+  --size N        MiB of the large file in fan-out and delta
   --runs N        how often each thing is measured
   --quick         small sizes, few runs: two minutes, to see that everything works
   --json FILE     everything that was measured
@@ -37,6 +40,7 @@ export function parseOptions(words: readonly string[], scenarioNames: readonly s
     options: {
       only: { type: 'string', default: '' },
       files: { type: 'string', default: '' },
+      size: { type: 'string' },
       runs: { type: 'string' },
       quick: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -50,6 +54,7 @@ export function parseOptions(words: readonly string[], scenarioNames: readonly s
     scenarios: positionals.map((name) => oneOf('scenario', name, scenarioNames)),
     only: list(values.only).map((name) => oneOf('contender', name, contenderNames)),
     files: list(values.files).map((text) => count('--files', text)),
+    size: values.size === undefined ? undefined : count('--size', values.size),
     runs: values.runs === undefined ? undefined : count('--runs', values.runs),
     quick: values.quick,
     keep: values.keep,

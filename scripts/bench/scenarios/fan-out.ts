@@ -29,7 +29,7 @@ export const fanOut: Scenario = {
         bench.recorder.remark({ scenario: name, contender, text: `not measured: ${refused}` });
       return;
     }
-    const bytes = (bench.options.quick ? 4 : 256) * MIB;
+    const bytes = (bench.options.size ?? (bench.options.quick ? 4 : 256)) * MIB;
     const master = masterTree(bench, `file-${bytes}`, (top) => void makeLargeFile(top, bytes));
     for (let run = 1; run <= (bench.options.runs ?? 1); run += 1) {
       for (const contender of bench.contenders) {
