@@ -222,6 +222,8 @@ export const inboundHandshakeMs = 10_000;
 export const streamsPerConnectionMax = 16;
 /** Unread bytes of one stream, the largest window: 1 Gbit/s at 32 ms; also the largest frame of the muxer. */
 export const streamWindowBytesMax = 4 * MIB;
+/** A stream says that its window is open again when so much of it was used, bytes: half of the smallest window. */
+export const windowUpdateBytes = 128 * KIB;
 /** libp2p resets a stream that buffers more; above the window, so that a paused reader never loses one. */
 export const streamReadBytesMax = 6 * MIB;
 /** Bytes taken from a stream and not yet handled; above it the stream is paused. */

@@ -7,10 +7,12 @@ import { yamux } from '@libp2p/yamux';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import { streamReadBytesMax, streamsPerConnectionMax, streamWindowBytesMax } from '../base/limits.ts';
+import { spareWindowUpdates } from './windows.ts';
 
 type Connection = Parameters<StreamMuxerFactory['createStreamMuxer']>[0];
 
 export function guardedYamux(): () => StreamMuxerFactory {
+  spareWindowUpdates();
   const create = yamux({
     maxInboundStreams: streamsPerConnectionMax,
     maxOutboundStreams: streamsPerConnectionMax,
