@@ -23,6 +23,7 @@ import type { Faults } from './faults.ts';
 import type { Log } from './log.ts';
 import type { Sessions } from './session.ts';
 import { type Applied, writeHead } from './state.ts';
+import type { StrikeTally } from './strikes.ts';
 
 /** The bulk plane as one share sees it: under ids of its own. */
 export type ShareBlocks = {
@@ -41,6 +42,7 @@ export type PerformPorts = {
   readonly blocks: ShareBlocks;
   readonly sessions: Sessions;
   readonly faults: Faults;
+  readonly strikes: StrikeTally;
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly feed: (event: Event) => void;
@@ -227,11 +229,14 @@ export function createPerformer(ports: PerformPorts): Performer {
         case 'wake':
           return wake(effect.atMs);
         case 'strike':
+          ports.strikes.strike(effect, Date.now());
           log.warn(
             { peer: effect.peer, strikes: effect.strikes, reason: effect.reason },
             'a peer gets a strike',
           );
-          return;
+          return ports.onChange();
+        case 'hangUpBlocks':
+          return host.blocks.hangUp(effect.peer);
         case 'note':
           log.info(effect.fields, effect.text);
           return;

@@ -77,6 +77,7 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
       const applied = latestApplied(share, row);
       const traffic: Traffic = ports.host.traffic(row.peer) ?? { sentBytes: 0, receivedBytes: 0 };
       const rates = ports.rates.of(row.peer);
+      const struck = share.strikes.of(row.peer);
       return {
         share: share.record.name,
         peerId: row.peer,
@@ -97,6 +98,10 @@ export function reportPeers(share: Share, ports: ReportPorts): PeerReport[] {
         receivedBytes: traffic.receivedBytes,
         sentRate: rates.sent,
         receivedRate: rates.received,
+        strikes: struck?.strikes ?? 0,
+        lastStrike:
+          struck === null ? null : { time: new Date(struck.atMs).toISOString(), reason: struck.reason },
+        aside: share.neighbours().some((one) => one.peer === row.peer && one.isAside),
         lastSeen: isoOrNull(share.peers.lastSeenMs(row.peer)),
         agentVersion: info?.agentVersion ?? statement?.agentVersion ?? null,
       };

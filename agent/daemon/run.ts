@@ -184,6 +184,9 @@ async function startAgent(options: RunOptions, closers: AsyncDisposableStack): P
         requestIds.closeAll(peer);
         for (const share of shares.values()) share.requestsLost(peer);
       },
+      violated(peer, reason) {
+        for (const share of shares.values()) share.violated(peer, reason);
+      },
       note: (text, fields) => log.info(fields, text),
       discovered: (peer, addresses) =>
         whenReady(() => {

@@ -20,6 +20,7 @@ import { createPerformer, type Performer } from './perform.ts';
 import type { Moved } from './renames.ts';
 import type { ShareOptions } from './share-types.ts';
 import { type Applied, readHead } from './state.ts';
+import type { StrikeTally } from './strikes.ts';
 import { distrust } from './trust.ts';
 import { createWriter, type Writer } from './writer.ts';
 
@@ -38,6 +39,7 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
   readonly signal: AbortSignal;
   readonly gate: Gate;
   readonly faults: Faults;
+  readonly strikes: StrikeTally;
   readonly paused: () => boolean;
   readonly applied: () => Applied | null;
   /** Paths that are to be put right whatever `local_changes` says. */

@@ -21,6 +21,7 @@ import type { ShareBlocks } from './perform.ts';
 import type { Sessions } from './session.ts';
 import type { ShareNotes } from './share-notes.ts';
 import type { Applied } from './state.ts';
+import type { StrikeTally } from './strikes.ts';
 import type { Versions } from './versions.ts';
 
 export type ShareOptions = {
@@ -47,6 +48,8 @@ export type Share = ShareSide & {
   readonly store: ShareStore;
   readonly peers: PeerTable;
   readonly faults: Faults;
+  /** Of members that are here or were. */
+  readonly strikes: Pick<StrikeTally, 'of'>;
   readonly versions: Versions;
   state(): ShareState;
   writes(): boolean;
@@ -68,5 +71,7 @@ export type Share = ShareSide & {
   /** A returned promise is back-pressure. */
   blockAnswer(peer: PeerId, answer: BlockAnswer): Promise<void> | undefined;
   requestsLost(peer: PeerId): void;
+  /** It broke the rules of the bulk plane. */
+  violated(peer: PeerId, reason: string): void;
   close(): Promise<void>;
 };

@@ -26,6 +26,7 @@ import { createSpeaker, type Speaker } from './speaker.ts';
 import { untilIdle } from './stall.ts';
 import { tellStanding } from './standing.ts';
 import { type Applied, readApplied, readHead, readWorking, stateKeys } from './state.ts';
+import { createStrikeTally } from './strikes.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
 import { distrust } from './trust.ts';
 import { openVersions } from './versions.ts';
@@ -38,6 +39,7 @@ export function openShare(options: ShareOptions): Share {
   const closing = new AbortController();
   const gate = createGate();
   const faults = createFaults();
+  const strikes = createStrikeTally();
   const peers = createPeerTable();
   const refusals = createRefusals();
   const versions = openVersions(store);
@@ -153,6 +155,7 @@ export function openShare(options: ShareOptions): Share {
       signal: closing.signal,
       gate,
       faults,
+      strikes,
       paused: isPaused,
       applied: () => applied,
       asked: () => asked,
@@ -228,6 +231,7 @@ export function openShare(options: ShareOptions): Share {
     store,
     peers,
     faults,
+    strikes,
     versions,
     config: () => config,
     state,
@@ -243,6 +247,9 @@ export function openShare(options: ShareOptions): Share {
     },
     blockAnswer: (peer, answer) => running?.content.answered(peer, answer),
     requestsLost: (peer) => running?.content.lost(peer),
+    violated(peer, reason) {
+      if (running !== null && joined.has(peer)) feed({ kind: 'violated', peer, reason });
+    },
     joined(peer) {
       joined.add(peer);
       host.review(peer);

@@ -88,6 +88,11 @@ export type PeerReport = {
   /** Bytes a second over the last few seconds. */
   readonly sentRate: number;
   readonly receivedRate: number;
+  /** What it did wrong when blocks were asked of it, since this agent started: wrong bytes count three. */
+  readonly strikes: number;
+  readonly lastStrike: { readonly time: string; readonly reason: string } | null;
+  /** With three strikes and more it is asked for nothing, until one of them is forgiven: one a minute. */
+  readonly aside: boolean;
   /** ISO 8601; null where it was never seen. */
   readonly lastSeen: string | null;
   readonly agentVersion: string | null;

@@ -75,6 +75,8 @@ export type HostHandlers = {
   blockAnswer(peer: PeerId, answer: BlockAnswer): void | Promise<void>;
   /** A bulk stream to this peer broke: nothing more comes for what was asked of it. */
   requestsLost(peer: PeerId): void;
+  /** It broke the rules of the bulk plane; `disconnected` follows, where it was connected. */
+  violated?(peer: PeerId, reason: string): void;
   /** For the log: what a peer did wrong or what was dropped. */
   note(text: string, fields: NoteFields): void;
   /** `discovery = "mdns"` only: somebody on the LAN says to be there. Addresses are multiaddrs with /p2p/. */
@@ -255,6 +257,7 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
 
   function violated(peer: PeerId, error: P2psyncError): void {
     handlers.note('bulk stream refused', { peer, code: error.code, reason: error.message });
+    handlers.violated?.(peer, error.message);
     control.linkOf(peer)?.abort(error);
     control.drop(peer, error.message);
   }

@@ -46,6 +46,8 @@ export type Event =
     }
   /** Bytes came that are not what was asked. */
   | { readonly kind: 'wrongBytes'; readonly peer: PeerId; readonly id: number; readonly digest: Digest }
+  /** It broke the rules of the bulk plane, and is being disconnected. */
+  | { readonly kind: 'violated'; readonly peer: PeerId; readonly reason: string }
   | { readonly kind: 'missing'; readonly peer: PeerId; readonly id: number; readonly digest: Digest }
   | { readonly kind: 'busy'; readonly peer: PeerId; readonly id: number; readonly retryMs: number }
   | { readonly kind: 'done'; readonly peer: PeerId; readonly id: number }
@@ -86,7 +88,16 @@ export type Effect =
   | { readonly kind: 'apply'; readonly head: SignedHead; readonly changes: readonly Change[] }
   /** Call again with `tick` at this time; a later `wake` replaces an earlier one. */
   | { readonly kind: 'wake'; readonly atMs: number }
-  | { readonly kind: 'strike'; readonly peer: PeerId; readonly strikes: number; readonly reason: string }
+  /** `added` for this, `strikes` in all, less what was forgiven. */
+  | {
+      readonly kind: 'strike';
+      readonly peer: PeerId;
+      readonly added: number;
+      readonly strikes: number;
+      readonly reason: string;
+    }
+  /** Close the connection on which its blocks come, with what is still on its way: nothing of that is wanted. */
+  | { readonly kind: 'hangUpBlocks'; readonly peer: PeerId }
   | {
       readonly kind: 'note';
       readonly text: string;

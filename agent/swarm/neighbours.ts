@@ -81,7 +81,7 @@ export function createNeighbours(): Neighbours {
       decay(neighbour, nowMs);
       neighbour.strikes += strikes;
       neighbour.struckMs = nowMs;
-      return [{ kind: 'strike', peer, strikes: neighbour.strikes, reason }];
+      return [{ kind: 'strike', peer, added: strikes, strikes: neighbour.strikes, reason }];
     },
     isAside(neighbour, nowMs) {
       decay(neighbour, nowMs);

@@ -91,7 +91,9 @@ export function createPicker(options: {
     return claims(neighbour, want) || (!anyComplete && isLikely(neighbour, want));
   }
 
+  /** One that owes an answer is asked for nothing more until it comes. */
   function isAskable(neighbour: Neighbour, nowMs: number): boolean {
+    if (neighbour.inFlight > 0 && requests.owes(neighbour.peer, nowMs)) return false;
     return !neighbour.paused && neighbour.inFlight < neighbour.inFlightMax && neighbour.coolUntilMs <= nowMs;
   }
 
@@ -207,7 +209,9 @@ export function createPicker(options: {
       const list = [...neighbours.all()].filter(
         (each) => isAskable(each, nowMs) && !neighbours.isAside(each, nowMs),
       );
-      shuffle(list, random);
+      // Who has delivered before will do so again; of the others nothing is known.
+      const isProven = ({ bytesPerMs }: Neighbour) => Number(bytesPerMs > 0);
+      shuffle(list, random).sort((left, right) => isProven(right) - isProven(left));
       for (const neighbour of list) {
         const able = rest.filter((want) => mayAsk(neighbour, want));
         if (able.length > 0) return { neighbour, wants: able };

@@ -38,6 +38,8 @@ export type NeighbourView = {
   readonly applied: Version | null;
   readonly head: Version | null;
   readonly strikes: number;
+  /** Not asked for anything, for its strikes. */
+  readonly isAside: boolean;
   readonly inFlight: number;
 };
 
@@ -131,6 +133,8 @@ export function createReplica(options: ReplicaOptions): Replica {
       }
       case 'wrongBytes':
         return schedule.wrongBytes(event, nowMs);
+      case 'violated':
+        return schedule.violated(event, nowMs);
       case 'missing':
         return schedule.missing(event, nowMs);
       case 'busy':
@@ -332,13 +336,10 @@ export function createReplica(options: ReplicaOptions): Replica {
     },
     progress: reconcile.progress,
     neighbours: () =>
-      [...neighbours.all()].map(({ peer, applied, head, strikes, inFlight }) => ({
-        peer,
-        applied,
-        head,
-        strikes,
-        inFlight,
-      })),
+      [...neighbours.all()].map((neighbour) => {
+        const { peer, applied, head, strikes, inFlight } = neighbour;
+        return { peer, applied, head, strikes, inFlight, isAside: neighbours.isAside(neighbour, lastMs) };
+      }),
     head: heads.highest,
     applied: () => reconcile.applied()?.version ?? null,
   };

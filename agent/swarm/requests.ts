@@ -17,10 +17,10 @@ export type InFlight = {
   // Changes while running.
   readonly left: Set<Digest>;
   deadlineMs: number;
+  /** When it was sent, or answered a part. */
+  movedMs: number;
   /** Its deadline has passed; others may be asked for the same, and a late answer is still welcome. */
   late: boolean;
-  /** Somebody else was asked for the rest already. */
-  hedged: boolean;
 };
 
 export type Requests = {
@@ -46,6 +46,12 @@ export type Requests = {
   ofPeer(peer: PeerId): readonly InFlight[];
   /** Requests that are not late. */
   count(): number;
+  /** Of those, the ones that are not overdue: what a window is filled up to, so that those who are silent hold no place in it. */
+  countMoving(nowMs: number): number;
+  /** Nothing came of it for longer than others take for all: it is waited for, but not counted on. */
+  isOverdue(request: InFlight, nowMs: number): boolean;
+  /** Whether this neighbour has one that is. */
+  owes(peer: PeerId, nowMs: number): boolean;
   /** Bytes of blocks arrived; feeds the rate. */
   arrived(bytes: number, nowMs: number): void;
   /** Shortest time an answer took, 0 where none came yet. */
@@ -65,14 +71,20 @@ const patienceTimes = 6;
 const patienceUnknownMs = 5000;
 /** How many of the last requests a percentile is taken over. */
 const remembered = 64;
-/** What a request is given before it counts as slow, as long as nothing was measured, ms. */
-const hedgeUnknownMs = { page: 400, block: 1500 };
+/** What a request is given before it counts as slow, as long as fewer were measured, ms: a page asked twice costs little. */
+const hedgeKnownOf = 4;
+const hedgeUnknownPageMs = 150;
+/** Of blocks: this and as many round trips, where one was measured, but never more. */
+const hedgeUnknownBlockMs = { least: 100, roundTrips: 20, most: 1500 };
+const hedgeMinMs = 20;
 
 export function createRequests(): Requests {
   // Changes while running.
   const inFlight = new Map<number, InFlight>();
   const byDigest = { page: new Map<Digest, InFlight[]>(), block: new Map<Digest, InFlight[]>() };
   const took = { page: [] as number[], block: [] as number[] };
+  /** What follows from `took`; 0: to be reckoned anew. */
+  const hedgeMs = { page: 0, block: 0 };
   let lastId = 0;
   let lateCount = 0;
   let roundTripMs = Number.POSITIVE_INFINITY;
@@ -85,6 +97,25 @@ export function createRequests(): Requests {
     if (rate === 0) return patienceUnknownMs + bytes / unknownBytesPerMs;
     return patienceMinMs + (patienceTimes * bytes) / rate;
   }
+
+  function hedgeUnknownMs(plane: Plane): number {
+    if (plane === 'page') return hedgeUnknownPageMs;
+    const { least, roundTrips, most } = hedgeUnknownBlockMs;
+    return Math.min(most, least + roundTrips * roundTripMs);
+  }
+
+  function hedgeAfterMs(plane: Plane): number {
+    const list = took[plane];
+    if (list.length < hedgeKnownOf) return hedgeUnknownMs(plane);
+    if (hedgeMs[plane] === 0) {
+      const sorted = list.toSorted((left, right) => left - right);
+      hedgeMs[plane] = Math.max(hedgeMinMs, 2 * (sorted[Math.floor(sorted.length * 0.9)] ?? 0));
+    }
+    return hedgeMs[plane];
+  }
+
+  const isOverdue = (request: InFlight, nowMs: number): boolean =>
+    nowMs >= request.movedMs + hedgeAfterMs(request.plane);
 
   function unlist(digest: Digest, request: InFlight): void {
     const list = byDigest[request.plane].get(digest);
@@ -110,8 +141,8 @@ export function createRequests(): Requests {
         sentMs: nowMs,
         left: new Set(digests),
         deadlineMs: nowMs + patienceMs(neighbour, bytesAhead + bytes),
+        movedMs: nowMs,
         late: false,
-        hedged: false,
       };
       inFlight.set(request.id, request);
       for (const digest of digests) {
@@ -141,6 +172,7 @@ export function createRequests(): Requests {
     asking: (plane, digest) => byDigest[plane].get(digest) ?? [],
     answered(request, digest, nowMs, neighbour) {
       request.left.delete(digest);
+      request.movedMs = nowMs;
       unlist(digest, request);
       // Something comes, so patience starts again.
       if (!request.late) request.deadlineMs = nowMs + patienceMs(neighbour, request.bytes);
@@ -149,6 +181,7 @@ export function createRequests(): Requests {
       const elapsedMs = Math.max(0.05, nowMs - request.sentMs);
       const list = took[request.plane];
       list.push(elapsedMs);
+      hedgeMs[request.plane] = 0;
       if (list.length > remembered) list.shift();
       if (elapsedMs < roundTripMs) roundTripMs = elapsedMs;
       if (neighbour === undefined || request.plane !== 'block') return;
@@ -158,6 +191,17 @@ export function createRequests(): Requests {
     all: () => inFlight.values(),
     ofPeer: (peer) => [...inFlight.values()].filter((request) => request.peer === peer),
     count: () => inFlight.size - lateCount,
+    countMoving(nowMs) {
+      let count = 0;
+      for (const request of inFlight.values()) if (!request.late && !isOverdue(request, nowMs)) count += 1;
+      return count;
+    },
+    isOverdue,
+    owes(peer, nowMs) {
+      for (const request of inFlight.values())
+        if (request.peer === peer && isOverdue(request, nowMs)) return true;
+      return false;
+    },
     arrived(bytes, nowMs) {
       if (nowMs - meterFromMs > 2000) {
         meterFromMs = nowMs;
@@ -172,12 +216,7 @@ export function createRequests(): Requests {
       meterBytes = 0;
     },
     roundTripMs: () => (roundTripMs === Number.POSITIVE_INFINITY ? 0 : roundTripMs),
-    hedgeAfterMs(plane) {
-      const list = took[plane];
-      if (list.length < 4) return hedgeUnknownMs[plane];
-      const sorted = list.toSorted((left, right) => left - right);
-      return Math.max(20, 2 * (sorted[Math.floor(sorted.length * 0.9)] ?? 0));
-    },
+    hedgeAfterMs,
     pipeline: (bytes) =>
       roundTripMs === Number.POSITIVE_INFINITY ? 0 : (4 * roundTripMs * bytesPerMs) / Math.max(1, bytes),
   };

@@ -3,10 +3,11 @@
  * socket or a clock. Random among the rarest few, runs of neighbouring blocks, few requests at a time, and hedging
  * at the end, after the swarm models of Mundinger, Weber and Weiss (arXiv cs/0606110) and Kraken's piece requests.
  */
-import { MIB, paceAheadMs, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
+import { paceAheadMs, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { Effect, Library } from './events.ts';
+import { createHedge } from './hedge.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
 import { type Aim, createPicker } from './pick.ts';
 import { createRequests, type InFlight } from './requests.ts';
@@ -46,6 +47,7 @@ export type Schedule = {
   ): { want: Want | undefined; holders: readonly PeerId[]; effects: readonly Effect[] };
   missing(answer: Answer, nowMs: number): readonly Effect[];
   wrongBytes(answer: Answer, nowMs: number): readonly Effect[];
+  violated(input: { peer: PeerId; reason: string }, nowMs: number): readonly Effect[];
   busy(answer: { peer: PeerId; id: number; retryMs: number }, nowMs: number): void;
   /** The bytes came in vain: nothing is asked of anybody for a while. */
   notStored(answer: { peer: PeerId; id: number; retryMs: number }, nowMs: number): readonly Effect[];
@@ -62,10 +64,7 @@ type Answer = { readonly peer: PeerId; readonly id: number; readonly digest: Dig
 
 /** Pause before a neighbour whose stream broke is asked again, ms. */
 const brokenCoolMs = 300;
-const haveDelayMs = { least: 0.5, most: 10 };
-/** Blocks asked twice may cost this share of all, and a fixed allowance for small transfers. */
-const hedgeShare = 0.05;
-const hedgeAllowanceBytes = MIB;
+const haveDelayMs = { least: 0.5, most: 100 };
 /** After this long with nobody to ask, those that are aside or refused are tried again, ms. */
 const lastResortMs = 5000;
 
@@ -81,11 +80,11 @@ export function createSchedule(options: {
   const requests = createRequests();
   const storage = createStorage();
   const picker = createPicker({ wants, requests, neighbours, random, downloadBytesPerMs });
+  const hedge = createHedge({ neighbours, wants, requests, picker });
 
   // Changes while running.
   let storedBytes = 0;
   let duplicateBytes = 0;
-  let hedgedBytes = 0;
   let stuckSinceMs = 0;
   let aimedMs = 0;
 
@@ -110,26 +109,6 @@ export function createSchedule(options: {
     }
     const { id } = requests.send({ neighbour, plane, digests, bytes, nowMs });
     return { kind: 'request', peer: neighbour.peer, request: { id, plane, digests } };
-  }
-
-  /** In the endgame, others are asked for what the slowest still owe. */
-  function hedge(request: InFlight, nowMs: number): readonly Effect[] {
-    if (
-      request.plane === 'block' &&
-      hedgedBytes + request.bytes > hedgeShare * (storedBytes + wants.bytes()) + hedgeAllowanceBytes
-    ) {
-      return [];
-    }
-    const rest: Want[] = [];
-    for (const digest of request.left) {
-      const want = wants.get(request.plane, digest);
-      if (want !== undefined && requests.asking(request.plane, digest).length < 2) rest.push(want);
-    }
-    const other = picker.otherFor(rest, nowMs);
-    if (other === undefined) return [];
-    request.hedged = true;
-    if (request.plane === 'block') hedgedBytes += request.bytes;
-    return [ask(other.neighbour, other.wants, nowMs)];
   }
 
   function expire(nowMs: number): readonly Effect[] {
@@ -177,7 +156,7 @@ export function createSchedule(options: {
       wants.clear();
       picker.aim(aim);
       storedBytes = 0;
-      hedgedBytes = 0;
+      hedge.reset();
     },
     want(missing) {
       const { plane, digest } = missing;
@@ -191,7 +170,7 @@ export function createSchedule(options: {
     storedBytes: () => storedBytes,
     duplicateBytes: () => duplicateBytes,
     roundTripMs: requests.roundTripMs,
-    haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 128)),
+    haveDelayMs: (nowMs) => Math.min(haveDelayMs.most, Math.max(haveDelayMs.least, (nowMs - aimedMs) / 64)),
     announced(peer, digests) {
       for (const digest of digests) {
         const isWanted = wants.get('block', digest) !== undefined || wants.get('page', digest) !== undefined;
@@ -214,6 +193,7 @@ export function createSchedule(options: {
         }
       }
       for (const other of Array.from(requests.asking(plane, digest))) {
+        if (other.left.size === 1) effects.push(...hedge.outrun(other, nowMs));
         requests.answered(other, digest, nowMs, neighbours.get(other.peer));
         if (other.left.size > 0) continue;
         requests.end(other, neighbours.get(other.peer));
@@ -250,15 +230,17 @@ export function createSchedule(options: {
     },
     wrongBytes({ peer, id }, nowMs) {
       const request = requests.get(peer, id);
-      const effects = [
-        ...neighbours.strike({ peer, strikes: 3, reason: 'bytes that are not what was asked', nowMs }),
-      ];
+      const reason = 'bytes that are not what was asked';
+      const effects: Effect[] = [...neighbours.strike({ peer, strikes: strikesMax, reason, nowMs })];
       if (request !== undefined) {
         end(request);
         effects.push({ kind: 'cancel', peer, id });
       }
+      // What else it has to send may be as wrong, and is as long as it likes.
+      effects.push({ kind: 'hangUpBlocks', peer });
       return effects;
     },
+    violated: ({ peer, reason }, nowMs) => neighbours.strike({ peer, strikes: strikesMax, reason, nowMs }),
     busy({ peer, id, retryMs }, nowMs) {
       const request = requests.get(peer, id);
       if (request === undefined) return;
@@ -302,10 +284,11 @@ export function createSchedule(options: {
       const window = windowOf();
       const isProbe = storage.requestsMax() === 1;
       let asked = true;
-      while (asked && wants.openCount() > 0 && requests.count() < window) {
+      const isRoom = () => requests.countMoving(nowMs) < window;
+      while (asked && wants.openCount() > 0 && isRoom()) {
         asked = false;
         for (const neighbour of picker.eligible(nowMs)) {
-          if (requests.count() >= window) break;
+          if (!isRoom()) break;
           const picked = picker.pick(neighbour);
           if (picked.length === 0) continue;
           effects.push(ask(neighbour, isProbe ? picked.slice(0, 1) : picked, nowMs));
@@ -316,8 +299,8 @@ export function createSchedule(options: {
       else if (nowMs >= stuckSinceMs + lastResortMs) effects.push(...unstick(nowMs));
       if (wants.openCount() === 0) {
         for (const request of Array.from(requests.all())) {
-          if (request.hedged || nowMs < request.sentMs + requests.hedgeAfterMs(request.plane)) continue;
-          effects.push(...hedge(request, nowMs));
+          const other = hedge.again(request, storedBytes, nowMs);
+          if (other !== undefined) effects.push(ask(other.neighbour, other.wants, nowMs));
         }
       }
       return effects;
@@ -327,9 +310,9 @@ export function createSchedule(options: {
       const isEndgame = wants.count() > 0 && wants.openCount() === 0;
       for (const request of requests.all()) {
         at = Math.min(at, request.deadlineMs);
-        if (!isEndgame || request.hedged) continue;
-        const hedgeMs = request.sentMs + requests.hedgeAfterMs(request.plane);
-        if (hedgeMs > nowMs) at = Math.min(at, hedgeMs);
+        const afterMs = requests.hedgeAfterMs(request.plane);
+        for (const dueMs of [isEndgame ? request.sentMs + afterMs : 0, request.movedMs + afterMs])
+          if (dueMs > nowMs) at = Math.min(at, dueMs);
       }
       if (wants.openCount() === 0) return at;
       if (nowMs < storage.untilMs()) return Math.min(at, storage.untilMs());

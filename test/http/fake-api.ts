@@ -55,6 +55,9 @@ export const peerReport: PeerReport = {
   lastSeen: '2026-11-21T10:00:00.000Z',
   agentVersion: '0.1.0',
   transport: 'tls',
+  strikes: 0,
+  lastStrike: null,
+  aside: false,
 };
 
 export const peerReports: readonly PeerReport[] = [

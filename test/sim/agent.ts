@@ -2,6 +2,7 @@
  * A simulated agent: performs the effects of the real machine over the simulated network. Owns what survives a
  * restart (head, applied version, pages and blocks); checks every rule that a replica must keep.
  */
+import { blockBytesMax } from '../../agent/base/limits.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { Change, Entry } from '../../agent/core/entry.ts';
 import type { SignedHead } from '../../agent/core/head.ts';
@@ -18,8 +19,12 @@ import type { Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { Published, SimShare } from './share.ts';
 
-/** What a lying or broken agent does. */
-export type Fault = 'none' | 'wrong-bytes' | 'silent' | 'boastful';
+/**
+ * What a lying or broken agent does when it is asked: sends wrong bytes, sends as much as a frame holds and does not stop
+ * when told to, sends a block every few seconds, nothing at all; or says that it has applied what it has not (boastful), or
+ * that it has every block there is (pretender), and then has not.
+ */
+export type Fault = 'none' | 'wrong-bytes' | 'too-many' | 'slow' | 'silent' | 'boastful' | 'pretender';
 
 export type AgentOptions = {
   readonly peer: PeerId;
@@ -48,7 +53,13 @@ export type SimAgent = {
   publish(published: Published): void;
   /** A block of a request of ours arrived whole; `isTrue` where its digest is right. */
   received(arrival: { from: PeerId; id: number; digest: Digest; isTrue: boolean }): void;
+  /** A request of ours is answered to its end, or refused. */
+  ended(event: Extract<Event, { kind: 'done' | 'busy' }>): void;
   hasCancelled(peer: PeerId, id: number): boolean;
+  /** The connection on which this was asked is closed: nothing more comes on it. */
+  hasHungUp(peer: PeerId, id: number): boolean;
+  /** Strikes it gave that peer. */
+  strikesOf(peer: PeerId): number;
   /** Blocks vanish behind the index, as when somebody deletes a file. */
   lose(digests: readonly Digest[]): void;
   appliedAtMs(sequence: number): number | undefined;
@@ -59,6 +70,8 @@ export type SimAgent = {
   notes(): readonly string[];
 };
 
+/** Between two blocks of a slow one, ms. */
+const slowBlockMs = 3000;
 const storeHeadMs = 0.3;
 const applyMs = 1;
 
@@ -78,8 +91,13 @@ export function createAgent(options: AgentOptions): SimAgent {
   let wakeMs = Number.POSITIVE_INFINITY;
   const seenGossip = new Set<string>();
   const cancelled = new Set<string>();
+  const hungUp = new Set<string>();
+  /** Ids of requests that are not answered to their end. */
+  const open = new Map<PeerId, Set<number>>();
+  let pretended: Digest | undefined;
 
   // Measured.
+  const struck = new Map<PeerId, number>();
   const appliedAt = new Map<number, number>();
   const notes: string[] = [];
   let receivedBytes = 0;
@@ -115,6 +133,7 @@ export function createAgent(options: AgentOptions): SimAgent {
         return relay(effect.message);
       case 'request': {
         const { request } = effect;
+        open.set(effect.peer, (open.get(effect.peer) ?? new Set()).add(request.id));
         const bytes = 20 + 33 * request.digests.length;
         network.control(peer, effect.peer, bytes, () => {
           options.agentOf(effect.peer)?.dispatch({ kind: 'requestReceived', peer, request });
@@ -123,6 +142,7 @@ export function createAgent(options: AgentOptions): SimAgent {
       }
       case 'cancel':
         cancelled.add(`${effect.peer} ${effect.id}`);
+        open.get(effect.peer)?.delete(effect.id);
         return;
       case 'serve':
         return serve(effect.peer, effect.request);
@@ -130,8 +150,7 @@ export function createAgent(options: AgentOptions): SimAgent {
         const { answer } = effect;
         network.control(peer, effect.peer, 20, () => {
           const requester = options.agentOf(effect.peer);
-          if (answer.kind === 'busy') requester?.dispatch({ ...answer, peer });
-          else if (answer.kind === 'done') requester?.dispatch({ ...answer, peer });
+          if (answer.kind === 'busy' || answer.kind === 'done') requester?.ended({ ...answer, peer });
         });
         return;
       }
@@ -150,19 +169,45 @@ export function createAgent(options: AgentOptions): SimAgent {
       case 'note':
         notes.push(effect.text);
         return;
-      case 'assemble':
       case 'strike':
+        struck.set(effect.peer, (struck.get(effect.peer) ?? 0) + effect.added);
+        return;
+      case 'hangUpBlocks':
+        return hangUpBlocks(effect.peer);
+      case 'assemble':
         return;
     }
   }
 
+  /** What is still asked of it comes to nothing. */
+  function hangUpBlocks(of: PeerId): void {
+    for (const id of open.get(of) ?? []) {
+      hungUp.add(`${of} ${id}`);
+      later(0, () => dispatch({ kind: 'requestFailed', peer: of, id }));
+    }
+    for (const key of cancelled) if (key.startsWith(`${of} `)) hungUp.add(key);
+    open.delete(of);
+  }
+
   function send(to: PeerId, message: Message): void {
+    if (fault === 'pretender' && message.kind === 'status') pretend();
     let said = message;
     if (fault === 'boastful' && message.kind === 'status') said = { ...message, applied: message.head };
     const bytes = said.kind === 'have' ? 20 + 33 * said.digests.length : said.kind === 'head' ? 400 : 40;
     network.control(peer, to, bytes, () =>
       options.agentOf(to)?.dispatch({ kind: 'message', peer, message: said }),
     );
+  }
+
+  /** Says to have every block of the newest version, once. */
+  function pretend(): void {
+    const root = replica.head()?.head.root;
+    if (root === undefined || root === pretended) return;
+    pretended = root;
+    const digests = [...share.files().values()].flatMap((entry) =>
+      entry.kind === 'file' && entry.content.kind === 'block' ? [entry.content.digest] : [],
+    );
+    for (const other of replica.neighbours()) send(other.peer, { kind: 'have', digests });
   }
 
   function relay(message: HeadMessage): void {
@@ -229,10 +274,11 @@ export function createAgent(options: AgentOptions): SimAgent {
         digest === undefined ||
         requester === undefined ||
         !network.isConnected(peer, to) ||
-        requester.hasCancelled(peer, request.id)
+        requester.hasHungUp(peer, request.id) ||
+        (requester.hasCancelled(peer, request.id) && fault !== 'too-many')
       ) {
         network.control(peer, to, 8, () =>
-          options.agentOf(to)?.dispatch({ kind: 'done', peer, id: request.id }),
+          options.agentOf(to)?.ended({ kind: 'done', peer, id: request.id }),
         );
         return dispatch({ kind: 'served', peer: to, id: request.id, bytes: sentBytes });
       }
@@ -244,13 +290,12 @@ export function createAgent(options: AgentOptions): SimAgent {
         });
         return next();
       }
-      const bytes = share.lengthOf(digest);
+      const bytes = fault === 'too-many' ? blockBytesMax : share.lengthOf(digest);
       sentBytes += bytes;
-      const arrived = () =>
-        options
-          .agentOf(to)
-          ?.received({ from: peer, id: request.id, digest, isTrue: fault !== 'wrong-bytes' });
-      network.bulk({ from: peer, to, bytes, sent: () => later(0, next), arrived });
+      const isTrue = fault !== 'wrong-bytes' && fault !== 'too-many';
+      const arrived = () => options.agentOf(to)?.received({ from: peer, id: request.id, digest, isTrue });
+      const sent = () => later(fault === 'slow' ? slowBlockMs : 0, next);
+      network.bulk({ from: peer, to, bytes, sent, arrived });
     };
     next();
   }
@@ -266,7 +311,7 @@ export function createAgent(options: AgentOptions): SimAgent {
     digest: Digest;
     isTrue: boolean;
   }): void {
-    if (!isUp) return;
+    if (!isUp || hungUp.has(`${from} ${id}`)) return;
     const bytes = share.lengthOf(digest);
     receivedBytes += bytes;
     if (!isTrue) return dispatch({ kind: 'wrongBytes', peer: from, id, digest });
@@ -292,6 +337,8 @@ export function createAgent(options: AgentOptions): SimAgent {
       isUp = false;
       incarnation += 1;
       cancelled.clear();
+      hungUp.clear();
+      open.clear();
       seenGossip.clear();
     },
     dispatch,
@@ -318,6 +365,12 @@ export function createAgent(options: AgentOptions): SimAgent {
     appliedAtMs: (sequence) => appliedAt.get(sequence),
     disk: () => disk,
     replica: () => replica,
+    ended(event) {
+      open.get(event.peer)?.delete(event.id);
+      if (!hungUp.has(`${event.peer} ${event.id}`)) dispatch(event);
+    },
+    hasHungUp: (from, id) => hungUp.has(`${from} ${id}`),
+    strikesOf: (of) => struck.get(of) ?? 0,
     receivedBytes: () => receivedBytes,
     duplicateBytes: () => duplicateBytes,
     notes: () => notes,

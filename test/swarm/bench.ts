@@ -136,6 +136,8 @@ export function line(effect: Effect): string {
       return `send ${effect.peer} ${effect.message.kind}${effect.message.kind === 'have' ? ` ${effect.message.digests.length}` : ''}`;
     case 'serve':
       return `serve ${effect.peer} ${effect.request.id}`;
+    case 'hangUpBlocks':
+      return `hangUpBlocks ${effect.peer}`;
     case 'answer':
       return `answer ${effect.peer} ${effect.answer.kind} ${effect.answer.id}`;
     case 'strike':

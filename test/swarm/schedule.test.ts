@@ -168,6 +168,7 @@ test('wrong bytes put a neighbour aside until its strikes decay', () => {
   assert.equal(lines(schedule.wrongBytes({ peer: ana, id: asked?.request.id ?? 0, digest: name(0) }, 1)), [
     'strike ana 3',
     'cancel ana',
+    'hangUpBlocks ana',
   ]);
   assert.equal(schedule.fill(2), []);
   neighbours.add(bo);
@@ -187,7 +188,7 @@ test('strikes outlive a connection', () => {
   assert.is(neighbours.get(ana)?.strikes, 3);
 });
 
-test('at the end what one is slow to send is asked of another, and the loser is cancelled', () => {
+test('at the end what one is slow to send is asked of another, and the loser is cancelled and gets a strike', () => {
   const { schedule } = setup({ complete: [ana, bo], wants: 1 });
   const [first] = requestsOf(schedule.fill(0));
   const atMs = schedule.wakeMs(0);
@@ -198,7 +199,7 @@ test('at the end what one is slow to send is asked of another, and the loser is 
     { peer: second.peer, id: second.request.id, digest: name(0), bytes: 100 },
     atMs + 1,
   );
-  assert.equal(lines(effects), [`cancel ${first.peer}`]);
+  assert.equal(lines(effects), [`strike ${first.peer} 1`, `cancel ${first.peer}`]);
   schedule.stored({ peer: first.peer, id: first.request.id, digest: name(0), bytes: 100 }, atMs + 2);
   assert.is(schedule.duplicateBytes(), 100);
 });

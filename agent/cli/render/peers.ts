@@ -23,6 +23,8 @@ const columns: readonly Column[] = [
 /** Shown beside them where there is room: of use to who looks for what makes a peer slow. */
 const via: Column = { title: 'via' };
 const viaWidthMin = 160;
+/** Shown where somebody has any: it is what explains the rest of the row. */
+const strikes: Column = { title: 'strikes', align: 'right' };
 
 /** The shares that are shown, with the peers of all shares. */
 export function renderPeers(
@@ -35,12 +37,18 @@ export function renderPeers(
     if (lines.length > 0) lines.push('');
     if (shares.length > 1) lines.push(paint(printable(share.name), 'bold', options.color));
     const wide = options.width >= viaWidthMin;
-    const rows = peers
-      .filter((peer) => peer.share === share.name)
-      .sort(byName)
-      .map((peer) => [...rowOf(peer, options.nowMs), ...(wide ? [peer.transport ?? '-'] : [])]);
+    const members = peers.filter((peer) => peer.share === share.name).sort(byName);
+    const struck = members.some((peer) => peer.strikes > 0);
+    const rows = members.map((peer) => [
+      ...rowOf(peer, options.nowMs),
+      ...(struck ? [strikesOf(peer)] : []),
+      ...(wide ? [peer.transport ?? '-'] : []),
+    ]);
     if (rows.length === 0) lines.push('no other members yet: p2psync invite lets one in');
-    else lines.push(...renderTable(wide ? [...columns, via] : columns, rows, options));
+    else
+      lines.push(
+        ...renderTable([...columns, ...(struck ? [strikes] : []), ...(wide ? [via] : [])], rows, options),
+      );
     lines.push(`${share.membersAtHead} of ${share.membersKnown} at version ${versionOf(share.head)}`);
   }
   return lines;
@@ -61,6 +69,11 @@ function rowOf(peer: PeerReport, nowMs: number): readonly Cell[] {
     formatRate(peer.receivedRate),
     peer.connected ? 'now' : peer.lastSeen === null ? 'never' : formatAgo(peer.lastSeen, nowMs),
   ];
+}
+
+function strikesOf({ strikes: count, aside }: PeerReport): Cell {
+  if (count === 0) return '-';
+  return { text: aside ? `${count}, aside` : String(count), color: aside ? 'red' : 'yellow' };
 }
 
 /** `/ip4/192.0.2.1/tcp/8873/p2p/…` as `192.0.2.1:8873`; what is not such an address stays. */

@@ -77,6 +77,11 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     if (asking.ids.size > 0) handlers.requestsLost(peer);
   }
 
+  function stopAsking(peer: PeerId): void {
+    const asking = askings.get(peer);
+    if (asking !== undefined) endAsking(peer, asking);
+  }
+
   function write(peer: PeerId, asking: Asking, frame: BulkFrame): void {
     asking.stream
       .then((stream) => traffic.sent(peer, sendAll(stream, encodeBulk(frame))))
@@ -166,6 +171,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
       const asking = askings.get(peer);
       if (asking?.ids.has(id)) write(peer, asking, { kind: 'cancel', id });
     },
+    hangUp: stopAsking,
     answer,
     async give(peer, answers) {
       for (const one of answers) await answer(peer, one);
@@ -180,8 +186,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     lost(peer) {
       const serving = servings.get(peer);
       if (serving !== undefined) endServing(peer, serving);
-      const asking = askings.get(peer);
-      if (asking !== undefined) endAsking(peer, asking);
+      stopAsking(peer);
     },
   };
 }

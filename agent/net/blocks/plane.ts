@@ -107,6 +107,10 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
       if (tls.asks(peer, id)) tls.cancel(peer, id);
       else libp2p.cancel(peer, id);
     },
+    hangUp(peer) {
+      tls.hangUp(peer);
+      libp2p.hangUp(peer);
+    },
     answer: (peer, answer) =>
       tls.serves(peer, answer.id) ? tls.answer(peer, [ownCopy(answer)]) : libp2p.answer(peer, answer),
     give(peer, answers) {

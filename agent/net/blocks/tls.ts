@@ -39,6 +39,7 @@ export type TlsBlocks = {
   request(peer: PeerId, request: SharedRequest): void;
   asks(peer: PeerId, id: number): boolean;
   cancel(peer: PeerId, id: number): void;
+  hangUp(peer: PeerId): void;
   /** A request that is open here. */
   serves(peer: PeerId, id: number): boolean;
   /** Answers of one request, together; blocks are given away with their memory. */
@@ -251,6 +252,10 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     },
     asks: (peer, id) => askings.get(peer)?.ids.has(id) === true,
     cancel: (peer, id) => askings.get(peer)?.line?.send({ kind: 'cancel', id }),
+    hangUp(peer) {
+      const asking = askings.get(peer);
+      if (asking !== undefined) endAsking(peer, asking, 'idle', 'nothing of it is wanted');
+    },
     serves: (peer, id) => servings.get(peer)?.ids.has(id) === true,
     async answer(peer, answers) {
       const serving = servings.get(peer);

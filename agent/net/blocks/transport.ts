@@ -14,6 +14,8 @@ export interface BlockTransport {
   request(peer: PeerId, request: SharedRequest): void;
   /** Nothing more is wanted for this request; answers that are on their way may still come. */
   cancel(peer: PeerId, id: number): void;
+  /** Closes what is asked of this peer on, with all that is still coming; the next request opens it anew. */
+  hangUp(peer: PeerId): void;
   /**
    * Resolves when the answer is accepted under back-pressure, or dropped because its request was cancelled.
    * Await it before the next answer to the same peer: that is the bound of memory.
