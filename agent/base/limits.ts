@@ -461,3 +461,5 @@ export const auditRefusalKindsMax = 64;
 export const rsyncdIncludeDepthMax = 16;
 /** What one import reads in all, bytes: every file of it is one that a person wrote. */
 export const rsyncdBytesMax = 1 * MIB;
+/** Blocks stored together that the machine hears of in one step: about 1 ms, and the next request goes out between. */
+export const storedEventsAtOnce = 64;

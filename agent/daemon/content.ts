@@ -24,11 +24,12 @@ import type { BlockAnswer, BlockRequest } from '../swarm/messages.ts';
 import type { Log } from './log.ts';
 
 export type ContentPorts = {
-  readonly store: Pick<ShareStore, 'page' | 'locations' | 'write'>;
+  readonly store: Pick<ShareStore, 'page' | 'location' | 'locations' | 'write'>;
   readonly reader: Pick<Reader, 'blocks'>;
   readonly stage: Pick<Stage, 'has' | 'put' | 'readAll'>;
   readonly log: Log;
-  readonly feed: (event: Event) => void;
+  /** In order; those that are told of together are of one moment. */
+  readonly feed: (...events: readonly Event[]) => void;
   readonly answer: (peer: PeerId, answer: BlockAnswer) => Promise<void>;
   /** Some answers of one request; the memory of their blocks is given away. */
   readonly give: (peer: PeerId, answers: readonly BlockAnswer[]) => Promise<void>;
@@ -52,8 +53,8 @@ export type Content = {
 /** `length`: of the bytes, whose memory may be given away. */
 type Arrived = Extract<BlockAnswer, { kind: 'block' }> & { readonly peer: PeerId; readonly length: number };
 
-/** A block that is to be served, and where it may lie. */
-type Wanted = { readonly digest: Digest; readonly locations: readonly BlockLocation[] };
+/** A block that is to be served, and where it lies as far as the index knows. */
+type Wanted = { readonly digest: Digest; readonly location: BlockLocation | undefined };
 
 /** What is taken for the length of a block of which only the stage knows, bytes. */
 const stagedBytesGuess = 32 * KIB;
@@ -130,11 +131,13 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   function report(arrived: readonly Arrived[], right: ReadonlySet<Arrived>): void {
-    for (const one of arrived) {
+    const events = arrived.map((one): Event => {
       const { peer, id, digest, length } = one;
-      if (right.has(one)) ports.feed({ kind: 'stored', peer, id, digest, bytes: length });
-      else ports.feed({ kind: 'wrongBytes', peer, id, digest });
-    }
+      return right.has(one)
+        ? { kind: 'stored', peer, id, digest, bytes: length }
+        : { kind: 'wrongBytes', peer, id, digest };
+    });
+    ports.feed(...events);
   }
 
   function fail(peer: PeerId, id: number): void {
@@ -198,8 +201,9 @@ export function createContent(ports: ContentPorts): Content {
     const staged = wanted.map(({ digest }) => digest).filter((digest) => ports.stage.has(digest));
     if (staged.length > 0) note(staged, await ports.stage.readAll(staged));
     for (let copy = 0; ; copy += 1) {
-      const places = wanted.flatMap(({ digest, locations }) => {
-        const location = found.has(digest) ? undefined : locations[copy];
+      const places = wanted.flatMap(({ digest, location: first }) => {
+        if (found.has(digest)) return [];
+        const location = copy === 0 ? first : ports.store.locations(digest)[copy];
         return location === undefined ? [] : [{ ...location, digest }];
       });
       if (places.length === 0) return found;
@@ -267,10 +271,10 @@ export function createContent(ports: ContentPorts): Content {
       );
     };
     for (const digest of digests) {
-      const locations = ports.store.locations(digest);
-      const length = locations[0]?.length ?? stagedBytesGuess;
+      const location = ports.store.location(digest);
+      const length = location?.length ?? stagedBytesGuess;
       if (wanted.length > 0 && bytes + length > serveBytesAtOnce) await flush();
-      wanted.push({ digest, locations });
+      wanted.push({ digest, location });
       bytes += length;
     }
     if (wanted.length > 0) await flush();

@@ -1,12 +1,13 @@
 /** Events of a share's machine, one after the other, and their effects in order. Owns the queue; knows no effect. */
+import { storedEventsAtOnce } from '../base/limits.ts';
 import type { Version } from '../core/version.ts';
 import type { Effect, Event } from '../swarm/events.ts';
 import type { Replica } from '../swarm/replica.ts';
 import type { Log } from './log.ts';
 
 export type EventQueue = {
-  /** An effect may feed the next event: it waits until this one's effects are all begun. */
-  feed(event: Event): void;
+  /** In order. An effect may feed the next event: it waits until this one's effects are all begun. */
+  feed(...events: readonly Event[]): void;
   /** Forgets what waits: it was for a machine that is no more. */
   clear(): void;
   /** Events wait while the work goes on. */
@@ -31,20 +32,28 @@ export function createEventQueue(ports: EventQueuePorts): EventQueue {
     const machine = ports.machine();
     if (isDraining || isHeld || machine === null) return;
     isDraining = true;
-    for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
-      if (event.kind === 'headStored') ports.onHeadStored(event.version);
+    for (let events = next(); events.length > 0; events = next()) {
+      for (const event of events) if (event.kind === 'headStored') ports.onHeadStored(event.version);
       try {
-        for (const effect of machine.step(event, performance.now())) ports.perform(effect);
+        for (const effect of machine.stepAll(events, performance.now())) ports.perform(effect);
       } catch (error) {
-        ports.log.error({ err: error, event: event.kind }, 'a bug: an event could not be handled');
+        ports.log.error({ err: error, event: events[0]?.kind }, 'a bug: an event could not be handled');
       }
     }
     isDraining = false;
   }
 
+  /** One, or what was stored together: to look after each block what is to be asked next costs more than the block. */
+  function next(): readonly Event[] {
+    let count = Math.min(1, queue.length);
+    if (queue[0]?.kind === 'stored')
+      while (count < storedEventsAtOnce && queue[count]?.kind === 'stored') count += 1;
+    return queue.splice(0, count);
+  }
+
   return {
-    feed(event) {
-      queue.push(event);
+    feed(...events) {
+      queue.push(...events);
       drain();
     },
     clear() {

@@ -44,7 +44,7 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
   readonly applied: () => Applied | null;
   /** Paths that are to be put right whatever `local_changes` says. */
   readonly asked: () => ReadonlySet<SharePath>;
-  readonly feed: (event: Event) => void;
+  readonly feed: (...events: readonly Event[]) => void;
   readonly onApplied: (applied: Applied) => void;
 };
 
@@ -68,9 +68,9 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     reader: disk.reader,
     stage: disk.stage,
     log,
-    feed(event) {
-      notes.heard(event, (digest) => disk.stage.has(digest));
-      feed(event);
+    feed(...events) {
+      for (const event of events) notes.heard(event, (digest) => disk.stage.has(digest));
+      feed(...events);
     },
     answer: (peer, answer) => host.blocks.answer(peer, answer),
     give: (peer, answers) => host.blocks.give(peer, answers),

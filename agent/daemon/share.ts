@@ -105,8 +105,8 @@ export function openShare(options: ShareOptions): Share {
     onHeadStored: versions.heard,
     log,
   });
-  const feed = (event: Event): void => {
-    if (!closing.signal.aborted) queue.feed(event);
+  const feed = (...events: readonly Event[]): void => {
+    if (!closing.signal.aborted) queue.feed(...events);
   };
 
   const isIdle = (): boolean =>

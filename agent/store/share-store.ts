@@ -37,6 +37,8 @@ export type ShareStore = {
   pageDigests(): Iterable<Digest>;
   /** True where some recorded path is said to hold it; what the disk says is for the reader to find out. */
   hasBlock(digest: Digest): boolean;
+  /** The first of `locations`. */
+  location(digest: Digest): BlockLocation | undefined;
   /** At most `blockLocationsMax` of them. */
   locations(digest: Digest): readonly BlockLocation[];
   record(path: SharePath): PathRecord | undefined;
@@ -74,6 +76,7 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
     pageDigests: () => readPageDigests(tables),
     hasPage: (digest) => tables.pages.doesExist(digestKey(digest)),
     hasBlock: (digest) => liesSomewhere(tables, digest),
+    location: (digest) => firstLocation(tables, digest),
     locations: (digest) => readLocations(tables, digest, blockLocationsMax),
     record(path) {
       const bytes = tables.paths.getBinary(pathKey(path).key);
@@ -99,6 +102,15 @@ function liesSomewhere(tables: Tables, digest: Digest): boolean {
   return (
     tables.files.doesExist(fileKey(decodePlace(first).fileId)) || readLocations(tables, digest, 1).length > 0
   );
+}
+
+/** As above. */
+function firstLocation(tables: Tables, digest: Digest): BlockLocation | undefined {
+  const first = tables.locations.getBinary(digestKey(digest));
+  if (first === undefined) return undefined;
+  const { fileId, offset, length } = decodePlace(first);
+  const path = pathOfFile(tables, fileId);
+  return path === undefined ? readLocations(tables, digest, 1)[0] : { path, offset, length };
 }
 
 function readLocations(tables: Tables, digest: Digest, most: number): BlockLocation[] {

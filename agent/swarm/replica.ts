@@ -46,6 +46,8 @@ export type NeighbourView = {
 export type Replica = {
   /** Effects in the order in which they are to be performed. */
   step(event: Event, nowMs: number): readonly Effect[];
+  /** The same for events of one moment: nothing new is begun before the last of them. */
+  stepAll(events: readonly Event[], nowMs: number): readonly Effect[];
   progress(): Progress;
   neighbours(): readonly NeighbourView[];
   head(): SignedHead | null;
@@ -67,15 +69,7 @@ export function createReplica(options: ReplicaOptions): Replica {
     applied: options.applied,
     library,
     schedule,
-    found: (digest) =>
-      announce.stored(
-        {
-          digest,
-          holders: [],
-          delayMs: 0,
-        },
-        lastMs,
-      ),
+    found: (digest) => announce.stored({ digest, holders: [], delayMs: 0 }, lastMs),
   });
   const serve = createServe();
   const reveal = createReveal({ neighbours, random });
@@ -315,25 +309,28 @@ export function createReplica(options: ReplicaOptions): Replica {
     return [{ kind: 'wake', atMs }];
   }
 
+  function stepAll(events: readonly Event[], nowMs: number): readonly Effect[] {
+    lastMs = nowMs;
+    const effects = events.flatMap((event) => handle(event, nowMs));
+    effects.push(...begin(nowMs));
+    effects.push(...reconcile.advance(nowMs));
+    const root = reconcile.target()?.head.root;
+    if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root, nowMs);
+    effects.push(...schedule.fill(nowMs));
+    effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs(), isIdle: serve.isIdle() }, nowMs));
+    if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {
+      const soon = reveal.generation() === told.generation;
+      told = { generation: reveal.generation(), applied: reconcile.applied() };
+      announce.touch({ soon }, nowMs);
+    }
+    effects.push(...announce.flush(situation(), nowMs));
+    effects.push(...wake(nowMs));
+    return effects;
+  }
+
   return {
-    step(event, nowMs) {
-      lastMs = nowMs;
-      const effects = [...handle(event, nowMs)];
-      effects.push(...begin(nowMs));
-      effects.push(...reconcile.advance(nowMs));
-      const root = reconcile.target()?.head.root;
-      if (root !== undefined && reconcile.hasPages()) announce.hasPagesOf(root, nowMs);
-      effects.push(...schedule.fill(nowMs));
-      effects.push(...reveal.step({ bytesPerMs: serve.bytesPerMs(), isIdle: serve.isIdle() }, nowMs));
-      if (reveal.generation() !== told.generation || reconcile.applied() !== told.applied) {
-        const soon = reveal.generation() === told.generation;
-        told = { generation: reveal.generation(), applied: reconcile.applied() };
-        announce.touch({ soon }, nowMs);
-      }
-      effects.push(...announce.flush(situation(), nowMs));
-      effects.push(...wake(nowMs));
-      return effects;
-    },
+    step: (event, nowMs) => stepAll([event], nowMs),
+    stepAll,
     progress: reconcile.progress,
     neighbours: () =>
       [...neighbours.all()].map((neighbour) => {

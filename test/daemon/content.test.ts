@@ -40,14 +40,16 @@ function create() {
     await world.answer();
     sent.push(`${one.kind} ${peer} ${one.id} ${'digest' in one ? nameOf(one.digest) : ''}`.trimEnd());
   }
+  const locationsOf = (digest: Digest) =>
+    (files.get(digest) ?? []).map((_, at) => ({ path: `${at}` as SharePath, offset: 0, length: 1 }));
   const content = createContent({
     store: {
       page: (digest: Digest) => pages.get(digest),
       async write({ pages: fresh }: { pages?: Iterable<readonly [Digest, Uint8Array]> }) {
         for (const [digest, bytes] of fresh ?? []) pages.set(digest, bytes);
       },
-      locations: (digest: Digest) =>
-        (files.get(digest) ?? []).map((_, at) => ({ path: `${at}` as SharePath, offset: 0, length: 1 })),
+      location: (digest: Digest) => locationsOf(digest)[0],
+      locations: locationsOf,
     },
     reader: {
       async blocks(places: readonly { path: SharePath; digest?: Digest }[]) {
@@ -79,17 +81,17 @@ function create() {
       },
     },
     log: createNotebook().log,
-    feed: (event: Event) =>
-      void events.push(
-        [
+    feed(...fed: readonly Event[]) {
+      for (const event of fed) {
+        const fields = [
           event.kind,
           'peer' in event ? event.peer : '',
           'id' in event ? event.id : '',
           'digest' in event ? nameOf(event.digest) : '',
-        ]
-          .join(' ')
-          .trimEnd(),
-      ),
+        ];
+        events.push(fields.join(' ').trimEnd());
+      }
+    },
     answer,
     async give(peer: PeerId, answers: readonly BlockAnswer[]) {
       for (const one of answers) await answer(peer, one);

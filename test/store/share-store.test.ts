@@ -24,8 +24,11 @@ async function withStore(check: (store: ShareStore, directory: string) => Promis
 }
 
 const at = (path: string): SharePath => path as SharePath;
-const placesOf = (store: ShareStore, name: string): string[] =>
-  store.locations(blockNamed(name)).map(({ path, offset, length }) => `${path}@${offset}+${length}`);
+function placesOf(store: ShareStore, name: string): string[] {
+  const locations = store.locations(blockNamed(name));
+  assert.equal(store.location(blockNamed(name)), locations[0]);
+  return locations.map(({ path, offset, length }) => `${path}@${offset}+${length}`);
+}
 
 test('a record comes back with every field, at the ends of their ranges', async () => {
   await withStore(async (store) => {

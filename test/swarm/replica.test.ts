@@ -1,8 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { driftedMax, neighboursMax } from '../../agent/base/limits.ts';
+import type { Digest } from '../../agent/core/digest.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
+import type { Effect, Event } from '../../agent/swarm/events.ts';
 import { createRandom } from '../sim/random.ts';
 import { createShare } from '../sim/share.ts';
 import {
@@ -33,6 +35,32 @@ function twoVersions(edits = files(3)) {
   const first = share.publish([small('index.html', 900)], 1);
   const second = share.publish(edits, 2);
   return { share, first, second };
+}
+
+test('blocks that were stored together are one step: what follows is begun once', () => {
+  const { share, second } = twoVersions();
+  const bench = createBench({ share });
+  for (const event of [joined(ana), status(ana, v(2)), gossiped(second.message)]) bench.step(event);
+  const [pages] = bench.step(stored(second.message));
+  assert.ok(pages?.kind === 'request');
+  for (const digest of pages?.kind === 'request' ? pages.request.digests : []) bench.pages.add(digest);
+  const [asked] = bench.replica.stepAll(arrivals(pages, share.lengthOf), bench.nowMs());
+  assert.ok(asked?.kind === 'request' && asked.request.digests.length > 1);
+  for (const digest of asked?.kind === 'request' ? asked.request.digests : []) bench.blocks.add(digest);
+  const after = bench.replica.stepAll(arrivals(asked, share.lengthOf), bench.nowMs());
+  assert.equal(
+    lines(after).filter((each) => each.startsWith('apply')),
+    ['apply 1.2 changes 4'],
+  );
+});
+
+/** Everything that the request asks for, stored. */
+function arrivals(effect: Effect | undefined, lengthOf: (digest: Digest) => number): readonly Event[] {
+  if (effect?.kind !== 'request') return [];
+  const { peer, request } = effect;
+  return request.digests.map((digest): Event => {
+    return { kind: 'stored', peer, id: request.id, digest, bytes: lengthOf(digest) };
+  });
 }
 
 test('stores a head before anything else, walks, fetches, applies, and tells', () => {
