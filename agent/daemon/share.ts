@@ -119,16 +119,13 @@ export function openShare(options: ShareOptions): Share {
     // Before the first scan, paths that were not durable at a crash may not be hashed again yet.
     disk: () => (scanned ? (running?.disk ?? null) : null),
     isIdle,
-    roots() {
-      const working = readWorking(store);
-      const roots = [
+    roots: () =>
+      [
         applied?.root,
         head()?.head.root,
-        working,
-        ...versions.recent().map((kept) => kept.root),
-      ];
-      return roots.filter((root) => root !== undefined && root !== null);
-    },
+        readWorking(store),
+        ...versions.recent().map(({ root }) => root),
+      ].filter((root) => root !== undefined && root !== null),
     exclusively: (work) =>
       gate.run(async () => {
         if (!isIdle()) return false;
