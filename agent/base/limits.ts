@@ -268,6 +268,8 @@ export const ignoreFileBytesMax = 64 * KIB;
 export const ignoreRememberedMax = 16_384;
 /** Directories that a scanning thread is given at once: their listings still fit one message. */
 export const scanBatchDirectories = 64;
+/** Directories that are watched and wait to be listed: one group of watches, so that neither has to wait for the other. */
+export const scanReadyDirectories = 256;
 /** A scanning thread reports after so many entries, or this long, ms: the walk stays shared out and can be stopped. */
 export const scanSliceEntries = 2048;
 export const scanSliceMs = 10;

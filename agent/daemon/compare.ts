@@ -1,4 +1,5 @@
 /** What the disk says against what the index says. Reads the index; never the disk. */
+import { sameFingerprint } from '../core/fingerprint.ts';
 import { ancestorsOf, type DirectoryPath, joinPath, type SharePath } from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
 import type { Listing } from '../disk/scan.ts';
@@ -16,13 +17,35 @@ export type DiskChange =
     }
   | { readonly kind: 'gone'; readonly path: SharePath; readonly before: PathRecord };
 
-/** Differences directly in the directory, and below what is no directory any more. */
-export function compareListing(store: ShareStore, listing: Listing): DiskChange[] {
+export type Compared = {
+  readonly changes: readonly DiskChange[];
+  /** Nothing differs in these, and the index has another fingerprint of them: one that nobody has counted yet. */
+  readonly uncounted: readonly DirectoryPath[];
+};
+
+/** Differences directly in these directories, and below what is no directory any more. */
+export function compareListings(store: ShareStore, listings: readonly Listing[]): Compared {
+  const changes: DiskChange[] = [];
+  const uncounted: DirectoryPath[] = [];
+  for (const listing of listings) {
+    // What the index says the same of is not looked up path by path.
+    if (listing.unreadable || isAsIndexed(store, listing)) continue;
+    const found = compareEntries(store, listing);
+    for (const change of found) changes.push(change);
+    if (found.length === 0 && listing.held.length === 0) uncounted.push(listing.directory);
+  }
+  return { changes, uncounted };
+}
+
+function isAsIndexed(store: ShareStore, { directory, fingerprint }: Listing): boolean {
+  return sameFingerprint(store.fingerprint(directory), fingerprint);
+}
+
+function compareEntries(store: ShareStore, listing: Listing): DiskChange[] {
   const { directory } = listing;
-  if (listing.unreadable) return [];
   const changes: DiskChange[] = [];
   const present = new Set<string>(listing.held);
-  for (const { name, stat } of listing.entries) {
+  for (const { name, stat } of listing.entries()) {
     present.add(name);
     changes.push(...comparePath(store, { path: joinPath(directory, name), stat, restless: false }));
   }

@@ -17,12 +17,12 @@ import {
   topDirectory,
 } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
-import type { Scanner, Skipped, StatResult } from '../disk/scan.ts';
+import type { Listing, Scanner, Skipped, StatResult } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import {
-  compareListing,
+  compareListings,
   comparePath,
   type DiskChange,
   goneDirectories,
@@ -177,7 +177,12 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   async function scanBelow(from: DirectoryPath): Promise<void> {
     const skipped: Skipped[] = [];
-    for await (const listings of ports.scanner.tree(from, { signal: closing.signal })) {
+    const before = async (directories: readonly DirectoryPath[]): Promise<void> => {
+      // First watched, then listed: every change is either in the listing or heard of.
+      await watched.add(directories);
+    };
+    for await (const listings of ports.scanner.tree(from, { signal: closing.signal, before })) {
+      watched.lost(goneOf(listings));
       for (const { directory, gone, unreadable, skipped: why } of listings) {
         if (directory !== topDirectory || !(gone || unreadable)) continue;
         // When it is back it may be another one.
@@ -185,13 +190,18 @@ export function createObserver(ports: ObserverPorts): Observer {
         const reason = why[0]?.message ?? 'the share directory is gone: is its file system mounted?';
         throw new P2psyncError('io', reason);
       }
-      const changes = listings.flatMap((listing) => compareListing(ports.store, listing));
+      const changes = await compare(listings);
       noteReplaced(changes);
-      await watchAll(listings.filter((listing) => !listing.gone).map((listing) => listing.directory));
       for (const listing of listings) skipped.push(...listing.skipped);
       await handOver(changes);
     }
     ports.onSkipped({ directory: from, whole: true, skipped });
+  }
+
+  async function compare(listings: readonly Listing[]): Promise<readonly DiskChange[]> {
+    const { changes, uncounted } = compareListings(ports.store, listings);
+    if (uncounted.length > 0) await ports.store.write({ recount: uncounted });
+    return changes;
   }
 
   /** Other directories are at these paths than were: what is watched there, and below, may be the old ones. */
@@ -203,7 +213,7 @@ export function createObserver(ports: ObserverPorts): Observer {
     return fresh;
   }
 
-  /** What changed between a directory's listing and its watch shows when it is listed again. */
+  /** Those that are not listed now: what happened in them until they were watched shows when they are. */
   async function watchAll(directories: readonly DirectoryPath[]): Promise<void> {
     const fresh = await watched.add(directories);
     if (fresh.length > 0) mark(fresh.map((directory) => ({ directory, names: null })));
@@ -221,7 +231,7 @@ export function createObserver(ports: ObserverPorts): Observer {
       }
       const listing = await ports.scanner.directory(directory);
       ports.onSkipped({ directory, whole: false, skipped: listing.skipped });
-      for (const change of compareListing(ports.store, listing)) paths.add(change.path);
+      for (const change of await compare([listing])) paths.add(change.path);
       if (listing.rulesChanged) await scanBelow(directory);
     }
     await settleStep([{ kind: 'dirty', paths: [...paths] }]);
@@ -336,6 +346,10 @@ export function createObserver(ports: ObserverPorts): Observer {
       await watcher.close();
     },
   };
+}
+
+function goneOf(listings: readonly Listing[]): SharePath[] {
+  return listings.flatMap(({ directory, gone }) => (gone && directory !== topDirectory ? [directory] : []));
 }
 
 function stopped(): P2psyncError {

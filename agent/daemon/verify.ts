@@ -119,7 +119,7 @@ async function* findExtras(
   const pages = (digest: Digest) => share.store.page(digest);
   for await (const listings of disk.scanner.tree(topDirectory, { signal: options.signal })) {
     for (const { directory, entries } of listings) {
-      for (const { name } of entries) {
+      for (const { name } of entries()) {
         const path = joinPath(directory, name);
         if (!isUnder(path, options.path) || lookup(pages, options.root, path) !== undefined) continue;
         yield difference(share, path, 'extra', []);

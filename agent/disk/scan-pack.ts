@@ -1,16 +1,20 @@
 /**
  * Listings on their way from a worker thread: stats as columns of one buffer that moves, names as one string.
- * Cloning them object by object would cost more than the scan. Pure.
+ * Cloning them object by object would cost more than the scan; and they stay packed until somebody asks, as whoever
+ * knows a directory's fingerprint has no need to. Pure.
  */
 import { assert } from '../base/assert.ts';
+import { addEntry, emptyFingerprint, type Fingerprint } from '../core/fingerprint.ts';
 import type { DirectoryPath } from '../core/path.ts';
 import type { DiskKind, DiskStat } from '../core/stat.ts';
 import type { Skipped } from './scan.ts';
 
+export type ListedEntry = { readonly name: string; readonly stat: DiskStat };
+
 /** What a worker saw of one directory. */
 export type Listed = {
   readonly directory: DirectoryPath;
-  readonly entries: readonly { readonly name: string; readonly stat: DiskStat }[];
+  readonly entries: readonly ListedEntry[];
   readonly skipped: readonly Skipped[];
   readonly held: readonly string[];
   readonly gone: boolean;
@@ -24,10 +28,18 @@ export type PackedStats = {
   readonly numbers: Float64Array<ArrayBuffer>;
 };
 export type PackedListings = {
-  readonly listings: readonly (Omit<Listed, 'entries'> & { readonly count: number })[];
+  readonly listings: readonly (Omit<Listed, 'entries'> & {
+    readonly count: number;
+    readonly fingerprint: Fingerprint;
+  })[];
   /** Names of all entries in order; a name never holds the separator. */
   readonly names: string;
   readonly stats: PackedStats;
+};
+/** The same on the other side. */
+export type UnpackedListing = Omit<Listed, 'entries'> & {
+  readonly fingerprint: Fingerprint;
+  entries(): readonly ListedEntry[];
 };
 
 const separator = '\0';
@@ -38,24 +50,43 @@ const numbersEach = 7;
 export function packListings(listed: readonly Listed[]): PackedListings {
   const entries = listed.flatMap(({ entries }) => entries);
   return {
-    listings: listed.map(({ entries, ...rest }) => ({ ...rest, count: entries.length })),
+    listings: listed.map(({ entries, ...rest }) => ({
+      ...rest,
+      count: entries.length,
+      fingerprint: fingerprintOf(entries),
+    })),
     names: entries.map(({ name }) => name).join(separator),
     stats: packStats(entries.map(({ stat }) => stat)),
   };
 }
 
-export function unpackListings(packed: PackedListings): Listed[] {
-  const names = packed.names.split(separator);
-  const stats = unpackStats(packed.stats);
-  let at = 0;
-  return packed.listings.map(({ count, ...rest }) => {
-    const entries = [];
-    for (const end = at + count; at < end; at += 1) {
-      const [name, stat] = [names[at], stats[at]];
-      assert(name !== undefined && stat !== undefined, 'as many names and stats as were counted');
-      entries.push({ name, stat });
-    }
+function fingerprintOf(entries: readonly ListedEntry[]): Fingerprint {
+  const sum = emptyFingerprint();
+  for (const { name, stat } of entries) addEntry(sum, name, stat);
+  return sum;
+}
+
+export function unpackListings({ listings, names, stats }: PackedListings): UnpackedListing[] {
+  let apart: readonly string[] | undefined;
+  let next = 0;
+  return listings.map(({ count, ...rest }) => {
+    const from = next;
+    next += count;
+    let unpacked: readonly ListedEntry[] | undefined;
+    const entries = (): readonly ListedEntry[] => {
+      apart ??= names.split(separator);
+      unpacked ??= unpackEntries(apart.slice(from, from + count), unpackStats(stats, from, count));
+      return unpacked;
+    };
     return { ...rest, entries };
+  });
+}
+
+function unpackEntries(names: readonly string[], stats: readonly DiskStat[]): ListedEntry[] {
+  return stats.map((stat, at) => {
+    const name = names[at];
+    assert(name !== undefined, 'as many names as stats');
+    return { name, stat };
   });
 }
 
@@ -82,13 +113,16 @@ export function packStats(stats: readonly DiskStat[]): PackedStats {
   return { integers, numbers };
 }
 
-export function unpackStats({ integers, numbers }: PackedStats): DiskStat[] {
+/** @param from which stat is the first, of how many; all of them by default. */
+export function unpackStats(
+  { integers, numbers }: PackedStats,
+  from = 0,
+  count = integers.length / integersEach - from,
+): DiskStat[] {
   const stats: DiskStat[] = [];
-  for (
-    let integer = 0, number = 0;
-    integer < integers.length;
-    integer += integersEach, number += numbersEach
-  ) {
+  for (let at = from; at < from + count; at += 1) {
+    const integer = at * integersEach;
+    const number = at * numbersEach;
     stats.push({
       kind: kinds[numbers[number] ?? 0] ?? 'special',
       // Inode and device numbers are unsigned: FUSE and NFS use the highest bit.

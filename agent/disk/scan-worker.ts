@@ -20,25 +20,21 @@ serveCalls<ScanCalls>({
     ignore.change(change);
   },
 
-  /** Goes down from these directories for a while; `pending` are the ones it found and did not get to. */
-  list({ directories, deep }, { transfer, cancelled }) {
+  /** At least the first of them, and more while there is time. */
+  list(directories, { transfer, cancelled }) {
     const listed: Listed[] = [];
-    const pending = [...directories];
     const untilMs = performance.now() + scanSliceMs;
     let entries = 0;
-    let asked = directories.length;
-    while (asked > 0 || (entries < scanSliceEntries && performance.now() < untilMs)) {
-      const directory = asked > 0 ? pending.shift() : pending.pop();
-      if (directory === undefined || cancelled()) break;
-      if (asked > 0) asked -= 1;
+    for (const directory of directories) {
+      if (cancelled()) break;
       const listing = listDirectory(share, directory, ignore);
       listed.push(listing);
       entries += listing.entries.length;
-      if (deep) pending.push(...below(listing));
+      if (entries >= scanSliceEntries || performance.now() >= untilMs) break;
     }
     const packed = packListings(listed);
     transfer.push(packed.stats.integers.buffer, packed.stats.numbers.buffer);
-    return { packed, pending };
+    return { packed, found: listed.flatMap(below) };
   },
 
   stat(paths, { transfer }) {

@@ -5,15 +5,17 @@
  */
 import { realpathSync, statSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
-import { scanBatchDirectories } from '../base/limits.ts';
+import { scanBatchDirectories, scanReadyDirectories } from '../base/limits.ts';
+import type { Fingerprint } from '../core/fingerprint.ts';
 import { type DirectoryPath, isBelow, type SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import type { Ignore, IgnoreChange, IgnoreSource } from './ignore.ts';
 import { createPool, runBatches, workerUrl } from './pool.ts';
 import {
-  type Listed,
+  type ListedEntry,
   type PackedListings,
   type PackedStats,
+  type UnpackedListing,
   unpackListings,
   unpackStats,
 } from './scan-pack.ts';
@@ -37,8 +39,10 @@ export type Skipped = {
 
 export type Listing = {
   readonly directory: DirectoryPath;
-  /** In byte order of name; ignored and skipped ones left out. Empty where `gone` or `unreadable`. */
-  readonly entries: readonly { readonly name: string; readonly stat: DiskStat }[];
+  /** In byte order of name; ignored and skipped ones left out. Empty where `gone` or `unreadable`. Made when asked for. */
+  entries(): readonly ListedEntry[];
+  /** Of `entries`. */
+  readonly fingerprint: Fingerprint;
   readonly skipped: readonly Skipped[];
   /** Names that are there but cannot be looked at: what was known of these paths, and below them, stays as it is. */
   readonly held: readonly string[];
@@ -55,11 +59,17 @@ export type StatResult = DiskStat | null | 'unreadable';
 
 export type Scanner = {
   /** Every directory from here down (this one too), each once, in batches, at the pace of the consumer. */
-  tree(from: DirectoryPath, options: { readonly signal: AbortSignal }): AsyncIterable<readonly Listing[]>;
+  tree(from: DirectoryPath, options: WalkOptions): AsyncIterable<readonly Listing[]>;
   directory(path: DirectoryPath): Promise<Listing>;
   /** In the order asked. */
   stat(paths: readonly SharePath[]): Promise<readonly StatResult[]>;
   close(): Promise<void>;
+};
+
+export type WalkOptions = {
+  readonly signal: AbortSignal;
+  /** Directories are listed once this has resolved for them; asked after the consumer has had what is above them. */
+  readonly before?: (directories: readonly DirectoryPath[]) => Promise<void>;
 };
 
 /** What a scanning thread starts with. */
@@ -71,14 +81,22 @@ export type ScanData = {
 
 export type ScanCalls = {
   rules(change: IgnoreChange): void;
-  list(argument: { readonly directories: readonly DirectoryPath[]; readonly deep: boolean }): {
+  /** Lists for a while. @returns listings of the first of them, and the directories found in these. */
+  list(directories: readonly DirectoryPath[]): {
     readonly packed: PackedListings;
-    readonly pending: readonly DirectoryPath[];
+    readonly found: readonly DirectoryPath[];
   };
   stat(paths: readonly SharePath[]): {
     readonly states: readonly ('there' | 'missing' | 'unreadable')[];
     readonly stats: PackedStats;
   };
+};
+
+/** One step of a walk: what was listed, what was found in it, and what is to be listed next. */
+type Walked = {
+  readonly listings: readonly Listing[];
+  readonly found: readonly DirectoryPath[];
+  readonly ready: readonly DirectoryPath[];
 };
 
 /**
@@ -97,7 +115,7 @@ export function createScanner(
   const stopListening = ignore.onChange((change) => pool.tell('rules', change));
 
   /** Notes what the listing says of the rules, which reaches every thread before any later listing. */
-  function learn({ rules, ...listing }: Listed): Listing {
+  function learn({ rules, ...listing }: UnpackedListing): Listing {
     if (listing.gone) forgetRules(listing.directory);
     const changed =
       rules !== undefined && ignore.change({ kind: 'file', directory: listing.directory, text: rules });
@@ -111,29 +129,51 @@ export function createScanner(
     }
   }
 
-  async function* tree(from: DirectoryPath, { signal }: { readonly signal: AbortSignal }) {
-    const pending: DirectoryPath[] = [from];
+  async function* tree(from: DirectoryPath, { signal, before = async () => {} }: WalkOptions) {
+    const found: DirectoryPath[] = [from];
+    const ready: DirectoryPath[] = [];
+    let preparing = false;
     const ahead = pool.threads * 2;
-    const batches: Iterator<DirectoryPath[]> = {
+
+    async function prepare(directories: DirectoryPath[]): Promise<Walked> {
+      await before(directories);
+      preparing = false;
+      return { listings: [], found: [], ready: directories };
+    }
+
+    async function list(directories: DirectoryPath[], options: { signal: AbortSignal }): Promise<Walked> {
+      const { packed, found } = await pool.call('list', directories, options);
+      const listings = unpackListings(packed).map(learn);
+      return { listings, found, ready: directories.slice(listings.length) };
+    }
+
+    // From the end: depth first keeps small what waits.
+    const works: Iterator<(options: { signal: AbortSignal }) => Promise<Walked>> = {
       next() {
-        // From the end: depth first keeps what is pending small.
-        const count = Math.min(scanBatchDirectories, Math.ceil(pending.length / ahead));
+        if (!preparing && found.length > 0 && ready.length < scanReadyDirectories) {
+          preparing = true;
+          const directories = found.splice(-scanReadyDirectories);
+          return { done: false, value: () => prepare(directories) };
+        }
+        const count = Math.min(scanBatchDirectories, Math.ceil(ready.length / ahead));
         if (count === 0) return { done: true, value: undefined };
-        return { done: false, value: pending.splice(pending.length - count) };
+        const directories = ready.splice(-count);
+        return { done: false, value: (options) => list(directories, options) };
       },
     };
-    const list = (directories: DirectoryPath[], options: { signal: AbortSignal }) =>
-      pool.call('list', { directories, deep: true }, options);
-    for await (const { packed, pending: found } of runBatches(batches, list, { signal, ahead })) {
-      for (const directory of found) pending.push(directory);
-      yield unpackListings(packed).map(learn);
+    const walk = runBatches(works, (work, options) => work(options), { signal, ahead: ahead + 1 });
+    for await (const walked of walk) {
+      if (walked.listings.length > 0) yield walked.listings;
+      // Not earlier: whoever prepares what is below has to know by then what is above.
+      for (const directory of walked.found) found.push(directory);
+      for (const directory of walked.ready) ready.push(directory);
     }
   }
 
   return {
     tree,
     async directory(path) {
-      const { packed } = await pool.call('list', { directories: [path], deep: false });
+      const { packed } = await pool.call('list', [path]);
       const [listed] = unpackListings(packed);
       assert(listed !== undefined, 'one listing for one directory');
       return learn(listed);

@@ -28,6 +28,13 @@ export function pathKey(path: SharePath): { readonly key: Buffer; readonly whole
   };
 }
 
+/** A key is never empty; no path begins with this byte. */
+const topKey = Buffer.of(0);
+
+export function directoryKey(directory: DirectoryPath): Buffer {
+  return directory === topDirectory ? topKey : pathKey(directory).key;
+}
+
 /** @returns undefined where the key is a cut one: its value holds the path. */
 export function pathOfKey(key: Bytes): SharePath | undefined {
   return key.byteLength === cutKeyBytes ? undefined : (fromUtf8(key) as SharePath | undefined);

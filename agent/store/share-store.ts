@@ -6,14 +6,15 @@ import { assert } from '../base/assert.ts';
 import { type Bytes, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import { blockLocationsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
+import type { Fingerprint } from '../core/fingerprint.ts';
 import type { DirectoryPath, SharePath } from '../core/path.ts';
-import { isBelow, topDirectory } from '../core/path.ts';
+import { isBelow } from '../core/path.ts';
+import { readChildren, readFingerprint } from './children.ts';
 import {
   decodePlace,
   digestKey,
   fileKey,
   fileOfInodeKey,
-  keyPast,
   keysBelow,
   keysOfInode,
   pathKey,
@@ -44,6 +45,8 @@ export type ShareStore = {
   record(path: SharePath): PathRecord | undefined;
   /** Names recorded directly in the directory, in byte order (paths over 1,900 bytes last). */
   children(directory: DirectoryPath): readonly string[];
+  /** Of the names that are recorded directly in the directory, with their stats. */
+  fingerprint(directory: DirectoryPath): Fingerprint;
   /** Everything recorded below the directory, in byte order of path (those over 1,900 bytes by their first 1,900); may be read while the store is written. */
   below(directory: DirectoryPath): Iterable<readonly [SharePath, PathRecord]>;
   /** Recorded files of this inode, also those that had no other name when they were recorded. */
@@ -83,6 +86,7 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
       return bytes === undefined ? undefined : decodeRecord(bytes).record;
     },
     children: (directory) => readChildren(tables, directory),
+    fingerprint: (directory) => readFingerprint(tables, directory),
     below: (directory) => readBelow(tables, directory),
     linkGroup: (ino) => readLinkGroup(tables, ino),
     state: (key) => tables.documents.getBinary(utf8(key)),
@@ -140,30 +144,6 @@ function readLinkGroup(tables: Tables, ino: bigint): SharePath[] {
   return paths;
 }
 
-/** One step a child, not one a descendant: past a subdirectory's first entry we seek behind all of it. */
-function readChildren(tables: Tables, directory: DirectoryPath): string[] {
-  const names: string[] = [];
-  const { start, end } = keysBelow(directory);
-  const prefixLength = directory === topDirectory ? 0 : directory.length + 1;
-  let from: Buffer | undefined = start;
-  while (from !== undefined) {
-    let next: Buffer | undefined;
-    for (const key of tables.paths.getKeys({ start: from, end })) {
-      const path = pathOfRow(tables, key);
-      if (!isBelow(path, directory)) continue;
-      const slash = path.indexOf('/', prefixLength);
-      if (slash < 0) {
-        names.push(path.slice(prefixLength));
-        continue;
-      }
-      next = keyPast(path.slice(0, slash) as SharePath);
-      if (next !== undefined) break;
-    }
-    from = next;
-  }
-  return names;
-}
-
 function* readPageDigests(tables: Tables): Generator<Digest> {
   let from: Buffer | undefined;
   for (;;) {
@@ -174,15 +154,6 @@ function* readPageDigests(tables: Tables): Generator<Digest> {
     if (last === undefined || keys.length < rowsAtATime) return;
     from = Buffer.from(last);
   }
-}
-
-function pathOfRow(tables: Tables, key: Bytes): SharePath {
-  const path = pathOfKey(key);
-  if (path !== undefined) return path;
-  const value = tables.paths.getBinary(key);
-  const stored = value === undefined ? null : decodeRecord(value).path;
-  assert(stored !== null, 'the value of a cut key holds the path');
-  return stored;
 }
 
 /** Rows read at a time: a consumer that waits between two does not hold a snapshot open. */

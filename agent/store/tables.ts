@@ -15,6 +15,8 @@ export type Tables = {
   readonly pages: Table;
   /** path key → record. */
   readonly paths: Table;
+  /** directory key → fingerprint of what is recorded directly in it; no row where nothing is. */
+  readonly directories: Table;
   /** file number → path. */
   readonly files: Table;
   /** digest → every place of the block (several values a key): a copy that is gone does not hide the others. */
@@ -48,6 +50,7 @@ export function openTables(directory: string, options: { readonly readOnly: bool
     const tables: Tables = {
       pages: table('pages'),
       paths: table('paths'),
+      directories: table('directories'),
       files: table('files'),
       locations: root.openDB<Bytes, Bytes>({ name: 'locations', dupSort: true, ...binary }),
       inodes: table('inodes'),
@@ -81,7 +84,7 @@ function openRoot(directory: string, readOnly: boolean): RootDatabase<Bytes, Byt
       path: directory,
       noSubdir: false,
       name: 'meta',
-      maxDbs: 8,
+      maxDbs: 16,
       // Commit and flush are told apart: most writes need only outlive the process.
       separateFlushed: true,
       readOnly,

@@ -9,7 +9,8 @@ import { iterateBlocks } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
 import { type DirectoryMove, pathAfter } from '../core/moved.ts';
 import type { PageSource } from '../core/page.ts';
-import { isBelow, type SharePath } from '../core/path.ts';
+import { type DirectoryPath, isBelow, type SharePath } from '../core/path.ts';
+import { createFingerprintSums, type FingerprintSums } from './fingerprint-sums.ts';
 import { digestKey, encodePlace, fileKey, inodeKey, keysBelow, pathKey, pathOfKey } from './keys.ts';
 import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
 import type { Tables } from './tables.ts';
@@ -24,6 +25,8 @@ export type StoreBatch = {
   /** Before the index of the same batch: what is recorded of `from`, and of all below it, is recorded of `to` from then on. */
   readonly moves?: readonly DirectoryMove[];
   readonly index?: readonly IndexEdit[];
+  /** Directories whose fingerprint is to be made anew from the records, these edits included. */
+  readonly recount?: readonly DirectoryPath[];
   /** null removes. */
   readonly state?: ReadonlyMap<string, Bytes | null>;
 };
@@ -31,8 +34,10 @@ export type StoreBatch = {
 /** @throws {P2psyncError} page-missing, where a file's block list is not among the pages. */
 export function applyBatch(tables: Tables, batch: StoreBatch): void {
   for (const [digest, bytes] of batch.pages ?? []) tables.pages.putSync(digestKey(digest), bytes);
-  for (const move of batch.moves ?? []) moveRows(tables, move);
-  if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index);
+  const sums = createFingerprintSums(tables);
+  for (const move of batch.moves ?? []) moveRows(tables, move, sums);
+  if (batch.index !== undefined && batch.index.length > 0) applyIndex(tables, batch.index, sums);
+  sums.put(batch.recount ?? []);
   for (const [key, bytes] of batch.state ?? []) {
     if (bytes === null) tables.documents.removeSync(utf8(key));
     else tables.documents.putSync(utf8(key), bytes);
@@ -41,7 +46,7 @@ export function applyBatch(tables: Tables, batch: StoreBatch): void {
 }
 
 /** Files keep their numbers, so that the places of their blocks stay as they are. */
-function moveRows(tables: Tables, move: DirectoryMove): void {
+function moveRows(tables: Tables, move: DirectoryMove, sums: FingerprintSums): void {
   const rows: { key: Buffer; stored: StoredRecord; path: SharePath }[] = [];
   const take = (key: Bytes, value: Bytes): void => {
     const stored = decodeRecord(value);
@@ -53,13 +58,17 @@ function moveRows(tables: Tables, move: DirectoryMove): void {
   const directory = tables.paths.getBinary(own);
   if (directory !== undefined) take(own, directory);
   for (const { key, value } of tables.paths.getRange(keysBelow(move.from))) take(key, value);
-  for (const { key } of rows) tables.paths.removeSync(key);
+  for (const { key, stored, path } of rows) {
+    tables.paths.removeSync(key);
+    sums.note({ path, before: stored.record, after: null });
+  }
   for (const { stored, path: old } of rows) {
     const path = pathAfter(old, move);
     const { key, whole } = pathKey(path);
     const before = tables.paths.getBinary(key);
     const replaced = before === undefined ? null : decodeRecord(before);
     if (replaced !== null && replaced.fileId !== 0) forgetFile(tables, replaced);
+    sums.note({ path, before: replaced?.record ?? null, after: stored.record });
     tables.paths.putSync(key, encodeRecord({ ...stored, path: whole ? null : path }));
     if (stored.fileId !== 0) tables.files.putSync(fileKey(stored.fileId), utf8(path));
   }
@@ -70,16 +79,20 @@ const fileCounterKey = utf8('files');
 /** Hands out numbers of files; never one twice, so that what an old number left behind is known to be old. */
 type Numbering = { take(): FileId };
 
-function applyIndex(tables: Tables, edits: readonly IndexEdit[]): void {
+function applyIndex(tables: Tables, edits: readonly IndexEdit[], sums: FingerprintSums): void {
   const counter = tables.meta.getBinary(fileCounterKey);
   let last = counter === undefined ? 0 : Buffer.from(counter).readUIntBE(0, 6);
   const before = last;
   const numbering: Numbering = { take: () => ++last };
-  for (const edit of edits) applyEdit(tables, edit, numbering);
+  for (const edit of edits) {
+    const before = applyEdit(tables, edit, numbering);
+    sums.note({ path: edit.path, before, after: edit.record });
+  }
   if (last !== before) tables.meta.putSync(fileCounterKey, fileKey(last));
 }
 
-function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbering): void {
+/** @returns what was recorded of the path. */
+function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbering): PathRecord | null {
   const { key, whole } = pathKey(path);
   const bytes = tables.paths.getBinary(key);
   const old = bytes === undefined ? null : decodeRecord(bytes);
@@ -88,7 +101,7 @@ function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbe
   if (old !== null && old.fileId !== 0 && old.fileId !== fileId) forgetFile(tables, old);
   if (record === null) {
     if (old !== null) tables.paths.removeSync(key);
-    return;
+    return old?.record ?? null;
   }
   if (fileId !== 0) {
     if (old === null || old.fileId !== fileId) tables.files.putSync(fileKey(fileId), utf8(path));
@@ -96,6 +109,7 @@ function applyEdit(tables: Tables, { path, record }: IndexEdit, numbering: Numbe
   }
   const stored: StoredRecord = { record, fileId, path: whole ? null : path };
   tables.paths.putSync(key, encodeRecord(stored));
+  return old?.record ?? null;
 }
 
 type Replacement = {

@@ -8,6 +8,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode, messageOf } from '../../agent/base/errors.ts';
 import { pollUnwatchedMs } from '../../agent/base/limits.ts';
+import { emptyFingerprint } from '../../agent/core/fingerprint.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
 import type { DirectoryPath, SharePath } from '../../agent/core/path.ts';
 import type { DiskChange } from '../../agent/daemon/compare.ts';
@@ -36,8 +37,14 @@ type Bench = {
   readonly failures: unknown[];
   readonly gone: SharePath[];
   readonly scans: () => number;
+  /** Paths whose record was looked up. */
+  readonly looked: SharePath[];
+  /** Directories of which the index has no fingerprint until it is told to count. */
+  readonly uncounted: Set<DirectoryPath>;
   /** The next changes are refused with this. */
   fail: Error | null;
+  /** Happens when directories are watched from now on. */
+  onWatched: (directories: readonly DirectoryPath[]) => void;
   until(isSo: () => boolean): Promise<void>;
   /** Resolves when everything that was marked before is handed over. */
   drain(): Promise<void>;
@@ -48,7 +55,22 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
   const root = join(top, 'share');
   mkdirSync(root);
   const index = openStore(join(top, 'index'));
-  const store = index.share('0'.repeat(32) as ShareId);
+  const opened = index.share('0'.repeat(32) as ShareId);
+  const looked: SharePath[] = [];
+  const uncounted = new Set<DirectoryPath>();
+  const store: ShareStore = {
+    ...opened,
+    record(path) {
+      looked.push(path);
+      return opened.record(path);
+    },
+    fingerprint: (directory) =>
+      uncounted.has(directory) ? emptyFingerprint() : opened.fingerprint(directory),
+    async write(batch) {
+      await opened.write(batch);
+      for (const directory of batch.recount ?? []) uncounted.delete(directory);
+    },
+  };
   const scanner = createScanner(root, { ignore: createIgnore([]), threads: 1 });
   const notebook = createNotebook();
   const changes: string[] = [];
@@ -84,6 +106,7 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
         async add(directories) {
           added.push(...directories);
           for (const directory of directories) watched.add(directory);
+          bench.onWatched(directories);
         },
         remove(directories) {
           for (const directory of directories) watched.delete(directory);
@@ -144,7 +167,10 @@ async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
     skipped,
     failures,
     gone,
+    looked,
+    uncounted,
     fail: null,
+    onWatched: () => undefined,
     scans: () => scans,
     until,
     async drain() {
@@ -176,6 +202,57 @@ test('the first scan hands over everything, parents first, and watches every dir
     assert.equal(changes, ['present a', 'present a/b', 'present a/b/file']);
     assert.equal([...watched].sort(), ['', 'a', 'a/b']);
     assert.is(scans(), 1);
+  });
+});
+
+test('what comes into a directory just after it is watched is in its listing, at start and later', async () => {
+  await withBench(async (bench) => {
+    mkdirSync(join(bench.root, 'a/b'), { recursive: true });
+    bench.onWatched = (directories) => {
+      // No event tells of it.
+      for (const directory of directories) writeFileSync(join(bench.root, directory, 'just now'), 'x');
+    };
+    await bench.observer.start();
+    const late = ['present just now', 'present a/just now', 'present a/b/just now'];
+    for (const change of late) assert.ok(bench.changes.includes(change), change);
+    mkdirSync(join(bench.root, 'c'));
+    bench.observer.touch([path('c')]);
+    await bench.until(() => bench.changes.includes('present c/just now'));
+  });
+});
+
+test('of a directory that is as the index has it no path is looked up', async () => {
+  await withBench(async ({ root, observer, looked, changes, drain }) => {
+    for (const name of ['a', 'b', 'c']) {
+      mkdirSync(join(root, name));
+      writeFileSync(join(root, name, 'file'), name);
+    }
+    await observer.start();
+    await drain();
+    looked.length = 0;
+    changes.length = 0;
+    writeFileSync(join(root, 'b/file'), 'changed');
+    await observer.rescan();
+    assert.equal(looked, ['b/file']);
+    assert.equal(changes, ['present b/file']);
+  });
+});
+
+test('a directory of which the index has no fingerprint is compared path by path, once', async () => {
+  await withBench(async ({ root, observer, looked, changes, uncounted, drain }) => {
+    mkdirSync(join(root, 'a'));
+    writeFileSync(join(root, 'a/file'), 'x');
+    await observer.start();
+    await drain();
+    for (const directory of ['', 'a'] as const) uncounted.add(directory as DirectoryPath);
+    looked.length = 0;
+    changes.length = 0;
+    await observer.rescan();
+    assert.equal(looked.sort(), ['a', 'a/file']);
+    assert.equal([...uncounted], []);
+    await observer.rescan();
+    assert.is(looked.length, 2);
+    assert.equal(changes, []);
   });
 });
 

@@ -313,8 +313,8 @@ function createMirror(scanner: Scanner, watcher: Watcher) {
   async function look(directory: DirectoryPath): Promise<void> {
     const before = known.get(directory);
     const listing = await scanner.directory(directory);
-    const entries = new Map(listing.entries.map(({ name, stat }) => [name, stat]));
-    for (const { name, stat } of before?.entries ?? []) {
+    const entries = new Map(listing.entries().map(({ name, stat }) => [name, stat]));
+    for (const { name, stat } of before?.entries() ?? []) {
       if (stat.kind === 'directory' && entries.get(name)?.ino !== stat.ino) drop(joinPath(directory, name));
     }
     if (listing.gone) return drop(directory);
@@ -406,8 +406,9 @@ for (const seed of [1, 2, 3]) {
         for (const listing of batch) real.set(listing.directory, listing);
       }
       assert.equal([...mirror.known.keys()].sort(), [...real.keys()].sort());
-      for (const [directory, { entries }] of real) {
-        const seen = mirror.known.get(directory)?.entries ?? [];
+      for (const [directory, listing] of real) {
+        const entries = listing.entries();
+        const seen = mirror.known.get(directory)?.entries() ?? [];
         assert.equal(
           seen.map(({ name }) => name),
           entries.map(({ name }) => name),

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addEntry, emptyFingerprint } from '../../agent/core/fingerprint.ts';
 import {
   comparePaths,
+  type DirectoryPath,
   isBelow,
   nameOf,
   parentOf,
@@ -74,6 +76,12 @@ test('records, children, places and link groups are those of a map, after every 
 });
 
 function compare(index: ShareStore, model: ReadonlyMap<SharePath, Made>): void {
+  for (const directory of new Set<DirectoryPath>([topDirectory, ...model.keys()])) {
+    const sum = emptyFingerprint();
+    for (const [each, { record }] of model)
+      if (parentOf(each) === directory) addEntry(sum, nameOf(each), record.stat);
+    assert.equal(index.fingerprint(directory), sum, directory);
+  }
   const paths = [...model.keys()].sort(comparePaths);
   const whole = paths.filter((each) => Buffer.byteLength(each) <= 1900);
   const stored = [...index.below('')];

@@ -7,9 +7,11 @@ import * as assert from 'uvu/assert';
 import { utf8 } from '../../agent/base/bytes.ts';
 import { hasCode } from '../../agent/base/errors.ts';
 import { blockLocationsMax } from '../../agent/base/limits.ts';
+import { emptyFingerprint } from '../../agent/core/fingerprint.ts';
 import type { SharePath } from '../../agent/core/path.ts';
 import { openStore } from '../../agent/store/database.ts';
 import type { ShareStore } from '../../agent/store/share-store.ts';
+import { openTables } from '../../agent/store/tables.ts';
 import { blockNamed, contentOf, directoryRecord, edit, fileRecord, share, statOf } from './model.ts';
 
 async function withStore(check: (store: ShareStore, directory: string) => Promise<void>): Promise<void> {
@@ -369,6 +371,43 @@ test('a page that a reader holds does not change under it', async () => {
     }
     assert.equal(Buffer.from(held ?? []).toString(), 'held');
   });
+});
+
+test('the fingerprint of a directory is counted anew from its records', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
+  const long = `${'l'.repeat(250)}/`.repeat(9);
+  const edits = ['a', 'd', 'd/a', 'd/b', 'd/b/c', 'd.x', long.slice(0, -1), `${long}a`, `${long}b`].map(
+    (path) => edit(path, directoryRecord()),
+  );
+  const directories = ['', 'd', 'd/b', long.slice(0, -1)].map(at);
+  try {
+    const whole = openStore(directory);
+    await whole.share(share).write({ index: edits });
+    const sums = directories.map((each) => whole.share(share).fingerprint(each));
+    await whole.close();
+
+    // As an index that was made before there were fingerprints.
+    const tables = openTables(join(directory, share), { readOnly: false });
+    await tables.transact(() => {
+      const keys = Array.from(tables.directories.getKeys());
+      for (const key of keys) tables.directories.removeSync(key);
+    });
+    await tables.close();
+
+    const again = openStore(directory);
+    const store = again.share(share);
+    for (const each of directories) assert.equal(store.fingerprint(each), emptyFingerprint());
+    await store.write({ recount: directories });
+    assert.equal(
+      directories.map((each) => store.fingerprint(each)),
+      sums,
+    );
+    await store.write({ index: edits.map(({ path }) => edit(path, null)), recount: directories });
+    for (const each of directories) assert.equal(store.fingerprint(each), emptyFingerprint());
+    await again.close();
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 test('a share that is dropped gives its files back and starts empty', async () => {
