@@ -17,10 +17,9 @@ import {
   topDirectory,
 } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
-import type { Listing, Scanner, Skipped, StatResult } from '../disk/scan.ts';
+import type { Listing, Skipped, StatResult } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
-import type { Dirty, Watcher, WatchHandlers } from '../disk/watch.ts';
-import type { ShareStore } from '../store/share-store.ts';
+import type { Dirty } from '../disk/watch.ts';
 import {
   compareListings,
   comparePath,
@@ -29,38 +28,10 @@ import {
   isOtherName,
   newDirectories,
 } from './compare.ts';
-import type { Log } from './log.ts';
-import { type Moved, takeRenames } from './renames.ts';
+import type { ObserverPorts } from './observer-ports.ts';
+import { takeRenames } from './renames.ts';
 import { createSecondLook } from './second-look.ts';
 import { createWatched } from './watched.ts';
-
-export type ObserverPorts = {
-  readonly scanner: Scanner;
-  readonly store: ShareStore;
-  readonly log: Log;
-  readonly watch: (handlers: WatchHandlers) => Watcher;
-  /** Differences, each path once, parents before what is below them. The next batch waits. */
-  readonly onChanges: (changes: readonly DiskChange[]) => Promise<void>;
-  /** A directory has another name, and everything below it is as it was. @returns false where it is to be told of path by path. */
-  readonly onMoved?: (moved: Moved) => Promise<boolean>;
-  /** Nothing is there, whether the index knew of something or not. */
-  readonly onGone: (paths: readonly SharePath[]) => void;
-  /** The index now says of every path what the disk says, or was told of the difference. */
-  readonly onScanned: () => Promise<void>;
-  /** Everything found so far was handed over. */
-  readonly onQuiet: () => Promise<void>;
-  /** A look at the disk failed; it is tried again after a pause. */
-  readonly onFailed: (error: unknown) => void;
-  /** What cannot be replicated; replaces what was said of that scope before. */
-  readonly onSkipped: (scope: SkippedScope) => void;
-};
-
-export type SkippedScope = {
-  readonly directory: DirectoryPath;
-  /** Everything below it, else only what is directly in it. */
-  readonly whole: boolean;
-  readonly skipped: readonly Skipped[];
-};
 
 export type Observer = {
   /** Scans everything and watches from then on. Resolves when the first scan was handed over. */

@@ -97,7 +97,7 @@ async function unchangedBelow(
   for await (const listings of scanner.tree(move.to, { signal })) {
     for (const { directory, entries, skipped, held, gone, unreadable, rulesChanged } of listings) {
       if (gone || unreadable || rulesChanged || skipped.length > 0 || held.length > 0) return null;
-      for (const { name, stat } of entries) {
+      for (const { name, stat } of entries()) {
         const path = joinPath(directory, name);
         const record = known.get(path);
         if (record === undefined || !sameStat(record.stat, stat)) return null;

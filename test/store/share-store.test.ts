@@ -373,6 +373,20 @@ test('a page that a reader holds does not change under it', async () => {
   });
 });
 
+test('fingerprints follow directories that move, and what they come in place of', async () => {
+  await withStore(async (store) => {
+    const paths = ['d', 'd/a', 'd/b', 'd/b/c', 'e', 'e/b'];
+    await store.write({ index: paths.map((path) => edit(path, directoryRecord())) });
+    const before = [store.fingerprint(at('d')), store.fingerprint(at('d/b'))];
+    await store.write({ moves: [{ from: at('d'), to: at('e') }] });
+    assert.equal([store.fingerprint(at('e')), store.fingerprint(at('e/b'))], before);
+    for (const gone of ['d', 'd/b']) assert.equal(store.fingerprint(at(gone)), emptyFingerprint());
+    const top = store.fingerprint('');
+    await store.write({ recount: [''] });
+    assert.equal(store.fingerprint(''), top);
+  });
+});
+
 test('the fingerprint of a directory is counted anew from its records', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
   const long = `${'l'.repeat(250)}/`.repeat(9);
