@@ -194,7 +194,7 @@ async function readFiles(
       found.contents.set(path, { stat, content: known.content });
     else {
       const cut = before?.content?.kind === 'list' ? before.content.cut : null;
-      items.push({ path, cut, keepBytes: true, restless });
+      items.push({ path, cut, keepBytes: true, restless, size: stat.size });
     }
   }
   for await (const results of ports.reader.read(items, options)) {

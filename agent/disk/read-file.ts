@@ -8,9 +8,11 @@ import { cutClassFor, cutSizes, nextCut } from '../core/block.ts';
 import { buildBlockList } from '../core/blocklist.ts';
 import { digestOf } from '../core/digest.ts';
 import type { BlockRef, CutClass } from '../core/entry.ts';
+import type { SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { diskStatOf } from './disk-stat.ts';
 import type { ReadItem, ReadOk, ReadResult } from './read.ts';
+import { held } from './read-held.ts';
 import { meansGone } from './read-open.ts';
 
 /** Never waits for the writer of a fifo that was put where a file was. */
@@ -21,7 +23,15 @@ const window = Buffer.allocUnsafeSlow(2 * blockBytesMax);
 
 /** @param at a path that leads through no symlink, for `item`. @param cancelled ends a long read, with any result. */
 export function readWhole(at: string, item: ReadItem, cancelled: () => boolean): ReadResult {
-  const { path } = item;
+  return withFile(at, item.path, (fd) => readOpened(fd, item, cancelled));
+}
+
+/** @param at a path that leads through no symlink, for `path`. @returns why not, where it cannot be opened or read. */
+export function withFile<Result>(
+  at: string,
+  path: SharePath,
+  use: (fd: number) => Result,
+): Result | Exclude<ReadResult, ReadOk> {
   let fd: number;
   try {
     fd = openSync(at, openFlags);
@@ -32,7 +42,7 @@ export function readWhole(at: string, item: ReadItem, cancelled: () => boolean):
     return meansGone(error) ? { kind: 'gone', path } : failed(path, error);
   }
   try {
-    return readOpened(fd, item, cancelled);
+    return use(fd);
   } catch (error) {
     return failed(path, error);
   } finally {
@@ -52,7 +62,7 @@ export function readFully(fd: number, target: Bytes, position: number): number {
 }
 
 /** @throws what is no system error: a bug is not the file's fault. */
-export function failed(path: ReadItem['path'], error: unknown): ReadResult {
+export function failed(path: SharePath, error: unknown): Exclude<ReadResult, ReadOk> {
   const code = systemCode(error);
   if (code === undefined) throw error;
   return { kind: 'failed', path, code, message: messageOf(error) };
@@ -67,12 +77,6 @@ function readOpened(fd: number, item: ReadItem, cancelled: () => boolean): ReadR
     return { kind: 'changed', path };
   }
   return { kind: 'ok', path, stat, ...sum };
-}
-
-/** Whether what was read is the file as it was at the start. */
-function held(before: DiskStat, after: DiskStat, restless: boolean): boolean {
-  if (restless) return after.size >= before.size;
-  return before.size === after.size && before.mtimeNs === after.mtimeNs && before.ctimeNs === after.ctimeNs;
 }
 
 type Sum = Pick<ReadOk, 'content' | 'blocks' | 'listPages' | 'bytes'>;
@@ -107,25 +111,48 @@ function cutBlocks(
   cancelled: () => boolean,
 ): BlockRef[] | undefined {
   const blocks: BlockRef[] = [];
-  let read = 0;
+  const whole = eachBlock(fd, { from: 0, until: size, size, cut }, cancelled, (block) =>
+    blocks.push({ digest: digestOf(block), length: block.byteLength }),
+  );
+  return whole ? blocks : undefined;
+}
+
+/**
+ * Blocks in the file's order, from where one starts to the first that ends at `until` or behind it; each is good until the next.
+ * @returns false where the file is shorter than `size`, or it was cancelled.
+ */
+export function eachBlock(
+  fd: number,
+  {
+    from,
+    until,
+    size,
+    cut,
+  }: { readonly from: number; readonly until: number; readonly size: number; readonly cut: CutClass },
+  cancelled: () => boolean,
+  take: (block: Bytes) => void,
+): boolean {
+  let read = from;
+  let taken = from;
   let end = 0;
-  while (read < size) {
-    if (cancelled()) return undefined;
+  while (taken < until) {
+    if (cancelled()) return false;
     const wanted = Math.min(window.byteLength - end, size - read);
-    if (readFully(fd, window.subarray(end, end + wanted), read) !== wanted) return undefined;
+    if (readFully(fd, window.subarray(end, end + wanted), read) !== wanted) return false;
     read += wanted;
     end += wanted;
     const isLast = read === size;
     let start = 0;
     // With fewer bytes than the largest block the cutter might have to look again.
-    while (start < end && (isLast || end - start >= cutSizes[cut].max)) {
+    while (taken < until && start < end && (isLast || end - start >= cutSizes[cut].max)) {
       const next = nextCut(window, start, end, cut, isLast);
       assert(next > start, 'enough bytes to tell where a block ends');
-      blocks.push({ digest: digestOf(window.subarray(start, next)), length: next - start });
+      take(window.subarray(start, next));
+      taken += next - start;
       start = next;
     }
     window.copyWithin(0, start, end);
     end -= start;
   }
-  return blocks;
+  return true;
 }

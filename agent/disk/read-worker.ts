@@ -3,16 +3,19 @@ import { closeSync, readlinkSync } from 'node:fs';
 import { fromUtf8 } from '../base/bytes.ts';
 import { systemCode } from '../base/errors.ts';
 import { readSliceMs } from '../base/limits.ts';
-import { type DirectoryPath, nameOf, parentOf } from '../core/path.ts';
+import { buildBlockList } from '../core/blocklist.ts';
+import { type DirectoryPath, nameOf, parentOf, type SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { poolData, serveCalls } from './pool-worker.ts';
-import type { ReadCalls, ReadData, ReadItem, ReadResult } from './read.ts';
+import type { ReadCalls, ReadData, ReadItem, ReadOk, ReadResult } from './read.ts';
 import { readBlocks } from './read-blocks.ts';
 import { failed, readWhole } from './read-file.ts';
 import { type OpenedDirectory, openDirectory, rootFault, withDirectory } from './read-open.ts';
+import { cutPart, sumPart } from './read-part.ts';
 import { packStats } from './scan-pack.ts';
 
 const { root, device } = poolData() as ReadData;
+type Failed = Exclude<ReadResult, ReadOk>;
 
 serveCalls<ReadCalls>({
   read(items, { cancelled, transfer }) {
@@ -50,6 +53,15 @@ serveCalls<ReadCalls>({
     }
   },
 
+  cut: (order, { cancelled }) => inDirectory(order.path, (at) => cutPart(at, order, cancelled)),
+
+  sum: (order) => inDirectory(order.path, (at) => sumPart(at, order)),
+
+  list(blocks) {
+    const { digest, pages } = buildBlockList(blocks);
+    return { digest, pages: [...pages] };
+  },
+
   link(path) {
     return withDirectory(root, parentOf(path), ({ base }) => {
       try {
@@ -63,6 +75,23 @@ serveCalls<ReadCalls>({
     });
   },
 });
+
+/** @param use gets a path that leads through no symlink. */
+function inDirectory<Result extends { readonly kind: string }>(
+  path: SharePath,
+  use: (at: string) => Result,
+): Result | Failed {
+  const directories = lastDirectory();
+  try {
+    const opened = directories.open(parentOf(path));
+    const result = opened === null ? null : use(`${opened.base}/${nameOf(path)}`);
+    return result === null || result.kind === 'gone' ? known({ kind: 'gone', path }) : result;
+  } catch (error) {
+    return failed(path, error);
+  } finally {
+    directories.close();
+  }
+}
 
 /** Neighbouring files share a directory: it is opened once for a run of them. */
 function lastDirectory(): {
@@ -101,7 +130,7 @@ function readItem(
 }
 
 /** A file that is missing because the whole share is away is not known to be gone. */
-function known(result: ReadResult): ReadResult {
+function known<Result extends ReadResult>(result: Result): Result | Failed {
   if (result.kind !== 'gone') return result;
   const fault = rootFault(root, device);
   return fault === null ? result : { kind: 'failed', path: result.path, code: 'EIO', message: fault.message };

@@ -5,12 +5,14 @@
  */
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
-import { readBatchFiles } from '../base/limits.ts';
+import { readBatchFiles, readSplitBytesMin } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BlockRef, Content, CutClass } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { createPool, runBatches, workerUrl } from './pool.ts';
+import type { CutOrder, CutPart, SumOrder, SumPart } from './read-part.ts';
+import { readSplit } from './read-split.ts';
 import { shareRoot } from './scan.ts';
 import { type PackedStats, unpackStats } from './scan-pack.ts';
 
@@ -22,6 +24,8 @@ export type ReadItem = {
   readonly keepBytes: boolean;
   /** The file never rests: take it as long as what was there at the start could be read, and call that its state. */
   readonly restless?: boolean;
+  /** As it was seen: a long file is read by all threads. */
+  readonly size?: number;
 };
 
 export type LinkText = { readonly kind: 'target'; readonly target: string } | { readonly kind: 'not-utf8' };
@@ -85,6 +89,12 @@ export type ReadCalls = {
     readonly stats: PackedStats;
   };
   blocks(locations: readonly BlockLocation[]): (Bytes | null)[];
+  cut(order: CutOrder): CutPart | Exclude<ReadResult, ReadOk>;
+  sum(order: SumOrder): SumPart | Exclude<ReadResult, ReadOk>;
+  list(blocks: readonly BlockRef[]): {
+    readonly digest: Digest;
+    readonly pages: readonly (readonly [Digest, Bytes])[];
+  };
   /** null: there is no symlink (any more). */
   link(path: SharePath): LinkText | null;
 };
@@ -97,7 +107,10 @@ export function createReader(root: string, { threads = 2 }: { readonly threads?:
   // Serving has a thread of its own: a neighbour never waits for a gigabyte that is being hashed.
   const serving = createPool<ReadCalls>(url, { threads: 1, data });
 
-  async function* read(items: readonly ReadItem[], { signal }: { readonly signal: AbortSignal }) {
+  async function* read(all: readonly ReadItem[], { signal }: { readonly signal: AbortSignal }) {
+    const isLong = ({ size = 0 }: ReadItem) => size >= readSplitBytesMin && pool.threads > 1;
+    for (const item of all) if (isLong(item)) yield [await readSplit(pool, item, { signal })];
+    const items = all.filter((item) => !isLong(item));
     let at = 0;
     const unfinished: ReadItem[] = [];
     const ahead = pool.threads * 2;

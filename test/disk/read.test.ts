@@ -4,10 +4,21 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemCode } from '../../agent/base/errors.ts';
-import { bulkBatchBytes, inlineBytesMax, KIB, MIB, wholeFileBytesMax } from '../../agent/base/limits.ts';
-import { iterateBlocks } from '../../agent/core/blocklist.ts';
+import {
+  bulkBatchBytes,
+  inlineBytesMax,
+  KIB,
+  MIB,
+  type ReadCalls,
+  readPartBytes,
+  readSplitBytesMin,
+  wholeFileBytesMax,
+} from '../../agent/base/limits.ts';
+import { buildBlockList, iterateBlocks } from '../../agent/core/blocklist.ts';
 import { digestOf } from '../../agent/core/digest.ts';
+import type { BlockRef } from '../../agent/core/entry.ts';
 import { parsePath, type SharePath } from '../../agent/core/path.ts';
+import type { Pool } from '../../agent/disk/pool.ts';
 import {
   createReader,
   type Reader,
@@ -16,6 +27,8 @@ import {
   type ReadResult,
 } from '../../agent/disk/read.ts';
 import { readWhole } from '../../agent/disk/read-file.ts';
+import { type CutOrder, cutPart, type SumOrder, sumPart } from '../../agent/disk/read-part.ts';
+import { readSplit } from '../../agent/disk/read-split.ts';
 import { makeFifo, makeSocket, plant, plantDeep, type Tree, withShare } from './share-directory.ts';
 
 const { signal } = new AbortController();
@@ -182,6 +195,59 @@ test('without the share’s directory nothing is gone', () =>
     fs.renameSync(join(root, 'share'), join(root, 'away'));
     assert.is((await readOne(reader, 'a')).kind, 'failed');
     await reader.close();
+  }));
+
+/** As a long file is seen: all threads read it. */
+const long = { size: readSplitBytesMin };
+
+test('a long file is read by all threads, to the same result', () =>
+  withShare({ f: randomBytes(2 * readPartBytes + 100_000), small: 'x' }, async (root) => {
+    const reader = createReader(root);
+    const one = okOf(readWhole(join(root, 'f'), itemOf('f'), never));
+    for (const restless of [false, true])
+      assert.equal(okOf(await readOne(reader, 'f', { ...long, restless })), one);
+    const found = await readAll(reader, [itemOf('f', long), itemOf('small')]);
+    assert.equal([...found.values()].map(({ kind }) => kind).sort(), ['ok', 'ok']);
+    await reader.close();
+  }));
+
+/** Calls of reading threads, made here: `change` comes before the one of that number. */
+function callsOn(file: string, change: () => void, before: number): Pool<ReadCalls> {
+  let count = 0;
+  const calls: Record<string, (order: never) => unknown> = {
+    cut: (order: CutOrder) => cutPart(file, order, never),
+    sum: (order: SumOrder) => sumPart(file, order),
+    list: (blocks: readonly BlockRef[]) => buildBlockList(blocks),
+  };
+  const call = async (name: string, argument: unknown): Promise<unknown> => {
+    count += 1;
+    if (count === before) change();
+    return calls[name]?.(argument as never);
+  };
+  return { call, threads: 2, tell: () => undefined, close: async () => undefined } as Pool<ReadCalls>;
+}
+
+test('a long file that changes or goes between two parts is not passed for whole', () =>
+  withShare({}, async (root) => {
+    const file = join(root, 'f');
+    const cases: readonly [string, () => void][] = [
+      ['changed', () => fs.appendFileSync(file, 'x')],
+      ['changed', () => fs.truncateSync(file, readPartBytes)],
+      ['changed', () => fs.renameSync(join(root, 'other'), file)],
+      ['gone', () => fs.unlinkSync(file)],
+    ];
+    for (const [kind, change] of cases) {
+      for (const before of [2, 3, 4]) {
+        for (const name of ['f', 'other']) fs.writeFileSync(join(root, name), randomBytes(2 * readPartBytes));
+        const result = await readSplit(callsOn(file, change, before), itemOf('f'), {});
+        assert.equal([String(change), before, result.kind], [String(change), before, kind]);
+      }
+    }
+  }));
+
+test('what was long and is short by now is looked at again', () =>
+  withReader({ f: 'short by now' }, async ({ reader }) => {
+    assert.is((await readOne(reader, 'f', long)).kind, 'changed');
   }));
 
 /** Reads a large file that `change` touches once, in the middle of the reading. */
