@@ -63,6 +63,13 @@ export function findDirectoryMoves(changes: readonly Change[]): FoundMove[] {
   return moves;
 }
 
+/** The changes that are left to be done one by one where these directories move whole. */
+export function withoutMoved(changes: readonly Change[], moves: readonly DirectoryMove[]): readonly Change[] {
+  if (moves.length === 0) return changes;
+  const ends = new Set(moves.flatMap(({ from, to }) => [from, to]));
+  return changes.filter(({ path }) => !ends.has(path) && !ancestorsOf(path).some((above) => ends.has(above)));
+}
+
 /**
  * Edits of the tree at `root` that do these moves, in byte order of path.
  * @throws {P2psyncError} malformed, where there is no such directory, or a further name of a file in it; limit-exceeded; as `lookup`.

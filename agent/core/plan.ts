@@ -2,7 +2,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Change, DirectoryEntry, Entry, FileEntry, HardlinkEntry, SymlinkEntry } from './entry.ts';
 import type { DirectoryMove } from './moved.ts';
-import { ancestorsOf, depthOf, nameOf, parentOf, type SharePath, topDirectory } from './path.ts';
+import { depthOf, nameOf, parentOf, type SharePath, topDirectory } from './path.ts';
 
 export type Step =
   /** Make a directory, private (0700) until `finish`. */
@@ -30,7 +30,7 @@ export type PlanInput = {
   readonly after: (path: SharePath) => Entry | undefined;
   /** Hard links to a path in the tree that is being applied. */
   readonly linksTo: (path: SharePath) => readonly HardlinkEntry[];
-  /** Of `findDirectoryMoves` of these changes: those that the disk allows. Below them there is nothing else to do. */
+  /** Directories that move whole, which the disk allows: of `findDirectoryMoves`; `changes` are without them. */
   readonly moves?: readonly DirectoryMove[];
 };
 
@@ -54,8 +54,7 @@ export function planSteps(input: PlanInput): readonly Step[] {
   /** First names of files that got or lost another one, or other metadata. */
   const groups = new Set<SharePath>();
   const moves = input.moves ?? [];
-  const changes = withoutMoved(input.changes, moves);
-  const sources = createSources({ changes, linksTo });
+  const sources = createSources(input);
 
   for (const { from, to } of moves) {
     directoryMoves.push({ kind: 'moveDirectory', path: to, from });
@@ -63,7 +62,7 @@ export function planSteps(input: PlanInput): readonly Step[] {
     const entry = after(to);
     if (entry?.kind === 'directory') finishes.set(to, entry);
   }
-  for (const { path, before, after: entry } of changes) {
+  for (const { path, before, after: entry } of input.changes) {
     assert(before !== null || entry !== null, 'a change has a side');
     const wasDirectory = before?.kind === 'directory';
     const isDirectory = entry?.kind === 'directory';
@@ -138,17 +137,8 @@ export function planSteps(input: PlanInput): readonly Step[] {
   }
 }
 
-/** The changes that are left to be done one by one. */
-function withoutMoved(changes: readonly Change[], moves: readonly DirectoryMove[]): readonly Change[] {
-  if (moves.length === 0) return changes;
-  const ends = new Set(moves.flatMap(({ from, to }) => [from, to]));
-  return changes.filter(({ path }) => !ends.has(path) && !ancestorsOf(path).some((above) => ends.has(above)));
-}
-
 /** Files of the old tree that lose their path, by content: a move takes the bytes along. */
-function createSources({ changes, linksTo }: Pick<PlanInput, 'changes' | 'linksTo'>): {
-  take(entry: FileEntry): SharePath | null;
-} {
+function createSources({ changes, linksTo }: PlanInput): { take(entry: FileEntry): SharePath | null } {
   const grouped = new Set<SharePath>();
   for (const { before } of changes) if (before?.kind === 'hardlink') grouped.add(before.target);
   const sources: Source[] = [];

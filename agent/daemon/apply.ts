@@ -8,7 +8,7 @@ import { P2psyncError } from '../base/errors.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
 import type { Change, Content, Entry, HardlinkEntry } from '../core/entry.ts';
-import { type DirectoryMove, findDirectoryMoves } from '../core/moved.ts';
+import { type DirectoryMove, findDirectoryMoves, withoutMoved } from '../core/moved.ts';
 import { comparePaths, type SharePath, topDirectory } from '../core/path.ts';
 import { planSteps, type Step } from '../core/plan.ts';
 import { iterate, lookup } from '../core/tree.ts';
@@ -79,10 +79,9 @@ export function createApplier(ports: ApplierPorts): Applier {
   ): Promise<Outcome> {
     try {
       const after = (path: SharePath): Entry | undefined => lookup(pages, target.root, path);
-      const prepared = prepare(target, changes);
+      const moves = await movable(findDirectoryMoves(changes), ports);
+      const prepared = prepare(target, withoutMoved(changes, moves));
       const linked = (path: SharePath): HardlinkEntry[] => linksTo(target.root, path);
-      const found = findDirectoryMoves(prepared.changes).filter(({ from }) => !prepared.foreign.has(from));
-      const moves = await movable(found, ports);
       const steps = planSteps({ changes: prepared.changes, after, linksTo: linked, moves });
       const result = await committer.commit(commitInput(target, steps, prepared.foreign), options);
       if (result.lost.length > 0) return { kind: 'lost', digests: result.lost };

@@ -23,6 +23,8 @@ async function isMovable(
   { store, committer }: { readonly store: ShareStore; readonly committer: Pick<Committer, 'below'> },
 ): Promise<boolean> {
   if (store.record(move.from)?.stat.kind !== 'directory') return false;
+  // What the index knows at the new name a person put there.
+  if (store.record(move.to) !== undefined || store.children(move.to).length > 0) return false;
   const below = await committer.below(move);
   if (below === null || below.size !== move.entries.length) return false;
   let count = 0;

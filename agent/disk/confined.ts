@@ -45,6 +45,8 @@ export type FileCalls = Pick<
  */
 export type Confined = {
   readonly calls: FileCalls;
+  /** Where the share is. To look, not to touch: a plain path below it may lead through a link. */
+  readonly root: string;
   /** `/proc/self/fd/N/name`: for calls that do not follow links, at once: the next call here may close the descriptor. */
   at(path: string): string;
   /** null where nothing is there, nor a directory that could hold it. */
@@ -167,6 +169,7 @@ export function openConfined(root: string, calls: FileCalls = fs): Confined {
 
   return {
     calls,
+    root,
     at,
     forget,
     lstat(path) {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Entry, HardlinkEntry } from '../../agent/core/entry.ts';
-import { findDirectoryMoves } from '../../agent/core/moved.ts';
+import { findDirectoryMoves, withoutMoved } from '../../agent/core/moved.ts';
 import { comparePaths, parentOf, type SharePath } from '../../agent/core/path.ts';
 import { planSteps, type Step } from '../../agent/core/plan.ts';
 import {
@@ -33,7 +33,7 @@ function plan(before: Tree, after: Tree, { whole }: Options = { whole: false }):
     ({ entries }) => !entries.some((entry) => targets.has(entry.path)),
   );
   return planSteps({
-    changes,
+    changes: whole ? withoutMoved(changes, moves) : changes,
     moves: whole ? moves : [],
     after: (at) => after.get(at),
     linksTo: (at) =>

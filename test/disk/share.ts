@@ -13,7 +13,7 @@ import type {
   HardlinkEntry,
   Owner,
 } from '../../agent/core/entry.ts';
-import { findDirectoryMoves } from '../../agent/core/moved.ts';
+import { findDirectoryMoves, withoutMoved } from '../../agent/core/moved.ts';
 import { comparePaths, type SharePath } from '../../agent/core/path.ts';
 import { planSteps, type Step } from '../../agent/core/plan.ts';
 import { type DiskStat, mtimeUsOf } from '../../agent/core/stat.ts';
@@ -132,9 +132,10 @@ export function stepsBetween(
   { whole = false }: { readonly whole?: boolean } = {},
 ): readonly Step[] {
   const changes = diff(before, after);
+  const moves = whole ? findDirectoryMoves(changes) : [];
   return planSteps({
-    changes,
-    moves: whole ? findDirectoryMoves(changes) : [],
+    changes: withoutMoved(changes, moves),
+    moves,
     after: (at) => after.get(at),
     linksTo: (at) =>
       [...after.values()].filter(
