@@ -81,6 +81,12 @@ function gone(store: ShareStore, path: SharePath, before: PathRecord): DiskChang
   return changes;
 }
 
+/** The directory, and all below it that the index knows. */
+export function knownDirectories(store: ShareStore, path: SharePath): SharePath[] {
+  const below = [...store.below(path)].filter(([, record]) => record.stat.kind === 'directory');
+  return [path, ...below.map(([directory]) => directory)];
+}
+
 /** Directories that are not those the index knew, without the ones below another of them. */
 export function newDirectories(changes: readonly DiskChange[]): SharePath[] {
   const fresh = changes.flatMap((change) =>

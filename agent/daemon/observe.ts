@@ -26,6 +26,7 @@ import {
   type DiskChange,
   goneDirectories,
   isOtherName,
+  knownDirectories,
   newDirectories,
 } from './compare.ts';
 import type { ObserverPorts } from './observer-ports.ts';
@@ -228,14 +229,13 @@ export function createObserver(ports: ObserverPorts): Observer {
     const moved = await takeRenames({ ready, pending: settle.pending }, ports, { signal: closing.signal });
     watched.lostBelow([...moved.ends]);
     ports.onGone(moved.gone);
-    const rest = ready.filter(({ path }) => !moved.ends.has(path));
-    if (rest.length > 0) await handOverReady(rest);
-    if (moved.ends.size > 0) second.want('directories', nowMs());
+    touch(moved.again);
+    if (moved.rest.length > 0) await handOverReady(moved.rest);
+    if (moved.ends.size + arrivals.size > 0) second.want('directories', nowMs());
     if (isRenaming()) return watchAll(moved.directories);
     const fresh = [...arrivals];
     arrivals.clear();
     for (const directory of fresh) await scanBelow(directory);
-    if (fresh.length > 0) second.want('directories', nowMs());
     if (ready.length > 0 || fresh.length > 0) await ports.onQuiet();
     // Nobody waits for this: what happens until they are watched is found when they are listed then.
     await watchAll(moved.directories);
@@ -259,9 +259,11 @@ export function createObserver(ports: ObserverPorts): Observer {
     for (const directory of noteReplaced(changes)) arrivals.add(directory);
     // Those of our own commits are in the index before we hear of them, or not in it any more.
     watched.lostBelow(ready.flatMap(({ path, stat }) => (stat === null && watched.has(path) ? [path] : [])));
-    for (const { path, stat } of ready) {
-      if (stat?.kind === 'directory' && !watched.has(path)) arrivals.add(path);
-    }
+    const isOwn = ({ path, stat }: Ready): boolean =>
+      stat?.kind === 'directory' && !watched.has(path) && !arrivals.has(path);
+    const own = ready.filter(isOwn).flatMap(({ path }) => knownDirectories(ports.store, path));
+    if (own.length > 0) second.want('directories', nowMs());
+    await watchAll(own);
   }
 
   /** A directory has come and something seems to go: its old name is told of first, so that nothing in it is read again. */
@@ -273,9 +275,8 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   async function handOver(changes: readonly DiskChange[]): Promise<void> {
     watched.lost(goneDirectories(changes));
-    for (let at = 0; at < changes.length; at += observeBatchPathsMax) {
+    for (let at = 0; at < changes.length; at += observeBatchPathsMax)
       await ports.onChanges(changes.slice(at, at + observeBatchPathsMax));
-    }
   }
 
   function requireOpen(): void {

@@ -19,7 +19,11 @@ export type RenamePorts = {
 
 export type Looked = { readonly path: SharePath; readonly stat: DiskStat | null };
 
-export type Renamed = {
+export type Renamed<Item extends Looked> = {
+  /** What has nothing to do with it. */
+  readonly rest: Item[];
+  /** Looked at before it was known that it moved: what was seen then may be of the other name. */
+  readonly again: readonly SharePath[];
   /** Old and new names of what was handed over. */
   readonly ends: ReadonlySet<SharePath>;
   /** The old names. */
@@ -33,35 +37,36 @@ export type Renamed = {
  * tells where the directory is now.
  * @param pending what else was looked at and has not come to rest; `stat` undefined before the first look.
  */
-export async function takeRenames(
+export async function takeRenames<Item extends Looked>(
   found: {
-    readonly ready: readonly Looked[];
+    readonly ready: Item[];
     readonly pending: ReadonlyMap<SharePath, { readonly stat: DiskStat | null | undefined }>;
   },
   ports: RenamePorts,
   options: { readonly signal: AbortSignal },
-): Promise<Renamed> {
-  const renamed = { ends: new Set<SharePath>(), gone: [] as SharePath[], directories: [] as SharePath[] };
+): Promise<Renamed<Item>> {
+  const [ends, gone, directories] = [new Set<SharePath>(), [] as SharePath[], [] as SharePath[]];
   const come = found.ready.flatMap(({ path, stat }) => (stat === null ? [] : [{ path, stat }]));
   const fresh = come.filter(
     ({ path, stat }) => stat.kind === 'directory' && ports.store.record(path) === undefined,
   );
-  if (ports.onMoved === undefined || fresh.length === 0) return renamed;
-  const gone = found.ready.filter(({ stat }) => stat === null).map(({ path }) => path);
-  for (const [path, { stat }] of found.pending) if (stat === null) gone.push(path);
-  for (const moved of findRenames(ports.store, gone, fresh)) {
+  if (ports.onMoved === undefined || fresh.length === 0)
+    return { rest: found.ready, again: [], ends, gone, directories };
+  const left = found.ready.filter(({ stat }) => stat === null).map(({ path }) => path);
+  for (const [path, { stat }] of found.pending) if (stat === null) left.push(path);
+  const isBelowEnds = (path: SharePath): boolean => ancestorsOf(path).some((above) => ends.has(above));
+  for (const moved of findRenames(ports.store, left, fresh)) {
     const { from, to } = moved;
-    const touched = [from, to].some((end) =>
-      [end, ...ancestorsOf(end)].some((above) => renamed.ends.has(above)),
-    );
-    if (touched) continue;
-    const directories = await unchangedBelow(moved, ports, options);
-    if (directories === null || !(await ports.onMoved(moved))) continue;
-    renamed.ends.add(from).add(to);
-    renamed.gone.push(from);
-    renamed.directories.push(...directories);
+    if ([from, to].some((end) => ends.has(end) || isBelowEnds(end))) continue;
+    const below = await unchangedBelow(moved, ports, options);
+    if (below === null || !(await ports.onMoved(moved))) continue;
+    ends.add(from).add(to);
+    gone.push(from);
+    directories.push(...below);
   }
-  return renamed;
+  const others = found.ready.filter(({ path }) => !ends.has(path));
+  const again = others.filter(({ path }) => isBelowEnds(path)).map(({ path }) => path);
+  return { rest: others.filter(({ path }) => !isBelowEnds(path)), again, ends, gone, directories };
 }
 
 function findRenames(

@@ -2,6 +2,7 @@
 import {
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   renameSync,
   rmSync,
@@ -13,6 +14,10 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildTree } from '../../agent/core/build.ts';
+import { takeRenames } from '../../agent/daemon/renames.ts';
+import { diskStatOf } from '../../agent/disk/disk-stat.ts';
+import { createIgnore } from '../../agent/disk/ignore.ts';
+import { createScanner } from '../../agent/disk/scan.ts';
 import type { Operations } from '../../agent/swarm/messages.ts';
 import { path, type WriterShare, withWriterShare } from './writer-share.ts';
 
@@ -20,7 +25,7 @@ type At = (path: string) => string;
 
 async function check(
   act: (at: At, share: WriterShare) => readonly string[],
-  see: (share: WriterShare, operations: Operations | null) => void,
+  see: (share: WriterShare, operations: Operations | null) => void | Promise<void>,
 ): Promise<void> {
   await withWriterShare(async (share) => {
     const at: At = (name) => join(share.root, name);
@@ -38,7 +43,7 @@ async function check(
     // The tree is what a look at everything would make of the disk.
     const { root } = newest.head.head;
     assert.is(buildTree(share.tree().values(), share.salt).root, root);
-    see(share, newest.operations);
+    await see(share, newest.operations);
     const before = share.published.length;
     await share.scan();
     assert.is(share.published.length, before, 'a scan finds nothing that was missed');
@@ -117,6 +122,32 @@ test('what comes to the old name at once is there beside what has moved', () =>
     (share) => {
       assert.is(share.tree().get(path('old/1'))?.kind, 'file');
       assert.is(share.tree().get(path('new/deep/2'))?.kind, 'file');
+    },
+  ));
+
+test('what was seen of a file before its directory moved is not told after it: it would be there under both names', () =>
+  check(
+    (at) => (renameSync(at('old'), at('older')), ['old', 'older']),
+    async (share) => {
+      const scanner = createScanner(share.root, { ignore: createIgnore([]), threads: 1 });
+      const look = (name: string) => ({
+        path: path(name),
+        stat: diskStatOf(lstatSync(join(share.root, name), { bigint: true })),
+      });
+      const seen = look('older/1');
+      renameSync(join(share.root, 'older'), join(share.root, 'new'));
+      const renamed = await takeRenames(
+        { ready: [seen, look('new'), look('other')], pending: new Map([[path('older'), { stat: null }]]) },
+        { store: share.store(), scanner, onMoved: (moved) => share.writer().takeMove(moved) },
+        { signal: new AbortController().signal },
+      );
+      await scanner.close();
+      assert.equal([[...renamed.ends], renamed.again], [['older', 'new'], ['older/1']]);
+      assert.equal(
+        renamed.rest.map((one) => one.path as string),
+        ['other'],
+      );
+      await share.touch('older/1', 'older', 'new');
     },
   ));
 
