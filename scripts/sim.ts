@@ -1,13 +1,18 @@
 /**
  * `npm run sim`: the real machines on a simulated network. Plays every scenario from many seeds, then measures how a
- * release spreads. Exits 1 and names the seed where an agent does not converge or breaks a rule.
+ * release spreads, beside the figures that were kept in `test/sim/figures.json`. Exits 1 and names the seed where an agent
+ * does not converge or breaks a rule, and where a figure is clearly worse than the one that was kept.
  *
  *   --nodes 2,10,100   sizes to measure      --seed 7      first seed
  *   --seeds 20         seeds a scenario      --scenario X  only scenarios whose name contains X, no measurements
  *   --json             one JSON document on stdout
+ *   --save             keeps what is measured: to be committed with the change that it comes from
  */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MIB } from '../agent/base/limits.ts';
+import { compareFigures, type Figures, figuresOf, keepFigures } from '../test/sim/figures.ts';
 import { measureSpread, measureStaleness, type Spread, type Staleness } from '../test/sim/measure.ts';
 import { play, scenarios } from '../test/sim/scenarios.ts';
 
@@ -18,6 +23,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '5' },
     scenario: { type: 'string' },
     json: { type: 'boolean', default: false },
+    save: { type: 'boolean', default: false },
   },
 });
 
@@ -32,6 +38,9 @@ if (
 }
 
 const failures: { what: string; seed: number; violations: readonly string[] }[] = [];
+const keptPath = join(import.meta.dirname, '..', 'test', 'sim', 'figures.json');
+const kept = JSON.parse(readFileSync(keptPath, 'utf8')) as readonly Figures[];
+const measured: Figures[] = [];
 const spreads: Spread[] = [];
 const stalenesses: Staleness[] = [];
 
@@ -43,6 +52,15 @@ function note(what: string, seed: number, violations: readonly string[]): void {
   if (violations.length === 0) return;
   failures.push({ what, seed, violations });
   say(`FAILED  ${what}, seed ${seed}: ${violations.slice(0, 3).join('; ')}`);
+}
+
+function compare(now: Figures): void {
+  measured.push(now);
+  for (const { title, kept: before, now: after, isWorse } of compareFigures(kept, now)) {
+    const text = `${title} ${before.toFixed(2)} → ${after.toFixed(2)}`;
+    if (isWorse && values.save !== true) note(`figures of ${now.nodes} nodes`, now.seed, [`worse: ${text}`]);
+    else say(`        ${text}`);
+  }
 }
 
 /** A failed assertion inside a machine is a finding as well, with its seed. */
@@ -96,9 +114,12 @@ if (values.scenario === undefined || values.nodes !== undefined) {
         staleness.p99Ms.toFixed(1).padStart(9),
       ].join(''),
     );
+    compare(figuresOf(spread, staleness));
   }
 }
 
+if (values.save === true)
+  writeFileSync(keptPath, `${JSON.stringify(keepFigures(kept, measured), null, 2)}\n`);
 if (values.json === true) console.log(JSON.stringify({ failures, spreads, stalenesses }, null, 2));
 if (failures.length > 0) {
   say(`\n${failures.length} failed; repeat one with --scenario NAME --seed ${failures[0]?.seed} --seeds 1`);

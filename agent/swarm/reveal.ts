@@ -59,7 +59,7 @@ const patienceUnknownMs = 2000;
 /** Neighbours a unit is shown to: nobody wants what these do not, and the end brings it to all. */
 const showsMax = 3;
 /** So long shown to idle neighbours and nothing asked, ms: hiding the rest brings nobody forward. */
-const idleMs = 200;
+const idleMs = 500;
 /** After a newcomer more may follow; so long everything stays hidden from few, ms. */
 const gatherMs = 50;
 const runsWanted = 256;
