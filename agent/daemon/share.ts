@@ -306,9 +306,7 @@ export function openShare(options: ShareOptions): Share {
       running?.writer?.allow();
       await running?.writer?.seal();
     },
-    async rescan() {
-      await running?.observer.rescan();
-    },
+    rescan: async () => await running?.observer.rescan(),
     async repair(paths, { signal }) {
       const now = new Set(paths);
       asked = asked.union(now);
