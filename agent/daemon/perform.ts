@@ -102,11 +102,11 @@ export function createPerformer(ports: PerformPorts): Performer {
   }): Promise<void> {
     const { head } = message.head;
     const pages = inline ? pagesOf(message) : null;
-    const staged = pages === null ? true : stageInline(message);
+    const staged = pages === null ? undefined : stageInline(message);
     await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
     // Without its blocks an inline head is like any other: its pages are here, the blocks are fetched.
-    const inlineApplied = pages !== null && (await staged);
-    feed({ kind: 'headStored', version: head.version, inlineApplied });
+    await staged;
+    feed({ kind: 'headStored', version: head.version });
     ports.onChange();
   }
 
@@ -125,15 +125,13 @@ export function createPerformer(ports: PerformPorts): Performer {
     }
   }
 
-  async function stageInline({ operations }: HeadMessage): Promise<boolean> {
+  async function stageInline({ operations }: HeadMessage): Promise<void> {
     const blocks = (operations?.blocks ?? []).map((bytes) => ({ digest: digestOf(bytes), bytes }));
     try {
       await ports.stage.put(blocks);
-      return true;
     } catch (error) {
       if (!(error instanceof P2psyncError)) throw error;
       log.debug({ reason: error.message }, 'the blocks of a head could not be staged; they are fetched');
-      return false;
     }
   }
 

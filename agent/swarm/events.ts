@@ -32,7 +32,7 @@ export type Event =
       readonly newBytes?: number;
     }
   /** The head and (where the machine asked) its inline pages and blocks are stored. */
-  | { readonly kind: 'headStored'; readonly version: Version; readonly inlineApplied: boolean }
+  | { readonly kind: 'headStored'; readonly version: Version }
   | { readonly kind: 'requestReceived'; readonly peer: PeerId; readonly request: BlockRequest }
   /** A request we serve is answered to its end, or its peer is gone. */
   | { readonly kind: 'served'; readonly peer: PeerId; readonly id: number; readonly bytes: number }

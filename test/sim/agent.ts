@@ -229,7 +229,8 @@ export function createAgent(options: AgentOptions): SimAgent {
     }
     later(storeHeadMs, () => {
       if (head === null || compareVersions(version, head.head.version) > 0) head = message.head;
-      dispatch({ kind: 'headStored', version, inlineApplied: inline && storeInline(durable, message) });
+      if (inline) storeInline(durable, message);
+      dispatch({ kind: 'headStored', version });
     });
   }
 

@@ -20,14 +20,13 @@ export function createDurable(): Durable {
   return { pages: new Map(), blocks: new Set(), lostBlocks: new Set(), disk: new Map() };
 }
 
-/** Edits the tree as a shell does. @returns false where the operations do not lead to the head's root. */
-export function storeInline({ pages, blocks }: Durable, { head, operations }: HeadMessage): boolean {
-  if (operations === null) return false;
+/** Edits the tree as a shell does; nothing where the operations do not lead to the head's root. */
+export function storeInline({ pages, blocks }: Durable, { head, operations }: HeadMessage): void {
+  if (operations === null) return;
   const tree = updateTree((digest) => pages.get(digest), operations.baseRoot, operations.edits, shareSalt);
-  if (tree.root !== head.head.root) return false;
+  if (tree.root !== head.head.root) return;
   for (const [digest, bytes] of tree.pages) pages.set(digest, bytes);
   for (const block of operations.blocks) blocks.add(fromUtf8(block) as Digest);
-  return true;
 }
 
 /** Blocks that the changes need and that turn out to be gone; `missing` is told of one that never was here. */

@@ -95,10 +95,9 @@ export const have = (peer: PeerId, ...digests: Digest[]): Event => ({
 });
 export const told = (peer: PeerId, message: HeadMessage): Event => ({ kind: 'message', peer, message });
 export const gossiped = (message: HeadMessage): Event => ({ kind: 'headGossiped', peer: ana, message });
-export const stored = (message: HeadMessage, inlineApplied = false): Event => ({
+export const stored = (message: HeadMessage): Event => ({
   kind: 'headStored',
   version: message.head.head.version,
-  inlineApplied,
 });
 export const applied = ({ head }: HeadMessage): Event => ({
   kind: 'applied',

@@ -95,7 +95,7 @@ test('a small edit rides inside the head and is applied without a request', () =
   for (const digest of second.newBlocks) bench.blocks.add(digest);
   bench.step(joined(ana));
   bench.step(status(ana, v(1)));
-  check(bench, [stored(second.message, true)], ['apply 1.2 changes 1']);
+  check(bench, [stored(second.message)], ['apply 1.2 changes 1']);
   const after = bench.replica.step(applied(second.message), bench.nowMs());
   assert.not.ok(
     after.some((effect) => isHeartbeat(effect)),
@@ -124,7 +124,7 @@ test('operations that lead from what is being applied are used once it is', () =
   bench.step(gossiped(second.message));
   for (const digest of second.newPages) bench.pages.add(digest);
   for (const digest of second.newBlocks) bench.blocks.add(digest);
-  check(bench, [stored(second.message, true)], ['apply 1.2 changes 1']);
+  check(bench, [stored(second.message)], ['apply 1.2 changes 1']);
   check(bench, [gossiped(third.message)], ['storeHead 1.3']);
   check(bench, [stored(third.message)], []);
   check(bench, [applied(second.message)], ['storeHead 1.3 inline']);
@@ -275,7 +275,7 @@ test('an apply that failed for want of nothing is tried again after the time it 
   bench.step(gossiped(second.message));
   for (const digest of second.newPages) bench.pages.add(digest);
   for (const digest of second.newBlocks) bench.blocks.add(digest);
-  bench.step(stored(second.message, true));
+  bench.step(stored(second.message));
   check(bench, [{ kind: 'applyFailed', version: v(2), lost: [], retryMs: 700 }], []);
   assert.equal(lines(bench.wait(699)), []);
   assert.equal(lines(bench.wait(1)), ['apply 1.2 changes 1']);
