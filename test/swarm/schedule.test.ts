@@ -204,6 +204,32 @@ test('at the end what one is slow to send is asked of another, and the loser is 
   assert.is(schedule.duplicateBytes(), 100);
 });
 
+test('who owes an answer for too long is asked for nothing more, and holds no place among those in flight', () => {
+  const silent = ['s1', 's2', 's3', 's4', 's5', 's6'] as PeerId[];
+  const { schedule } = setup({ complete: [...silent, ana], wants: 400 });
+  const asked = requestsOf(schedule.fill(0));
+  assert.is(asked.length, 6);
+  // Ana answers in 5 ms, whatever she is asked; the others never do.
+  let now = 0;
+  let answered = 0;
+  let open = asked.filter(({ peer }) => peer === ana);
+  while (now < 2_000 && answered < 100) {
+    now += 5;
+    const effects = open.flatMap(({ peer, request: { id, digests } }) =>
+      digests.flatMap((digest) => schedule.stored({ peer, id, digest, bytes: 100_000 }, now).effects),
+    );
+    answered += open.length;
+    const next = requestsOf([...effects, ...schedule.fill(now)]);
+    if (now > 300)
+      assert.equal(
+        next.filter(({ peer }) => peer !== ana),
+        [],
+      );
+    open = next.filter(({ peer }) => peer === ana);
+  }
+  assert.ok(answered >= 100, `${answered} requests answered`);
+});
+
 test('a request that is never answered is given up, and its blocks are asked for again', () => {
   const { schedule } = setup({ complete: [ana], wants: 1 });
   schedule.fill(0);
