@@ -398,6 +398,9 @@ export const bulkPackBytesMin = 4 * KIB;
 
 /** A directory that appeared is listed after this long at most where something seems to go, ms: a rename's other half settles in `settleMs`. */
 export const arrivalWaitMs = 25;
+/** A directory's new time waits for what comes to rest in it this long at most, ms, and where at most so many paths are coming to rest in all. */
+export const companionWaitMs = 25;
+export const companionPathsMax = 256;
 /** Files whose old name went since the last publish and whose digest is remembered, some 300 B each. */
 export const departedFilesMax = 100_000;
 /** A repair is looked after this often, ms, and given up for now where nothing has moved for so long, ms: nobody may have the bytes. */

@@ -20,6 +20,7 @@ import type { DiskStat } from '../core/stat.ts';
 import type { Listing, Skipped, StatResult } from '../disk/scan.ts';
 import { createSettle, type SettleEvent, step } from '../disk/settle.ts';
 import type { Dirty } from '../disk/watch.ts';
+import { createCompanions } from './companions.ts';
 import {
   compareListings,
   comparePath,
@@ -56,6 +57,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   const dirty = new Map<DirectoryPath, Set<string> | null>();
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const settle = createSettle();
+  const companions = createCompanions((path) => ports.store.record(path)?.stat);
   /** New directories that are not listed yet, and until when they may wait. */
   const arrivals = new Set<DirectoryPath>();
   let arrivalsDueMs = 0;
@@ -209,8 +211,8 @@ export function createObserver(ports: ObserverPorts): Observer {
     await settleStep([{ kind: 'dirty', paths: [...paths] }]);
   }
 
-  /** Runs the settle machine on these events and on the looks it asks for; hands over what came to rest. */
-  async function settleStep(first: readonly SettleEvent[]): Promise<void> {
+  /** Runs the settle machine on these events and on the looks it asks for. @returns what came to rest. */
+  async function settled(first: readonly SettleEvent[]): Promise<Ready[]> {
     const events = [...first];
     const ready: Ready[] = [];
     for (let event = events.shift(); event !== undefined; event = events.shift()) {
@@ -226,17 +228,25 @@ export function createObserver(ports: ObserverPorts): Observer {
         }
       }
     }
+    return ready;
+  }
+
+  /** Hands over what came to rest, renames first. */
+  async function settleStep(first: readonly SettleEvent[]): Promise<void> {
+    const ready = await settled(first);
     const moved = await takeRenames({ ready, pending: settle.pending }, ports, { signal: closing.signal });
     watched.lostBelow([...moved.ends]);
     ports.onGone(moved.gone);
     touch(moved.again);
-    if (moved.rest.length > 0) await handOverReady(moved.rest);
+    const rest = companions.hold(moved.rest, { pending: settle.pending, except: moved.ends }, nowMs());
+    rest.push(...(await settled([{ kind: 'dirty', paths: companions.due(settle.pending, nowMs()) }])));
+    if (rest.length > 0) await handOverReady(rest);
     if (moved.ends.size + arrivals.size > 0) second.want('directories', nowMs());
     if (isRenaming()) return watchAll(moved.directories);
     const fresh = [...arrivals];
     arrivals.clear();
     for (const directory of fresh) await scanBelow(directory);
-    if (ready.length > 0 || fresh.length > 0) await ports.onQuiet();
+    if (rest.length + fresh.length + moved.ends.size > 0) await ports.onQuiet();
     // Nobody waits for this: what happens until they are watched is found when they are listed then.
     await watchAll(moved.directories);
   }
