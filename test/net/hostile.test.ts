@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
-import type { Stream, StreamMuxerFactory } from '@libp2p/interface';
+import type { Stream, StreamMuxer, StreamMuxerFactory } from '@libp2p/interface';
 import { yamux } from '@libp2p/yamux';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -125,37 +125,55 @@ test('garbage and frames that go the wrong way on the bulk stream close that con
 
 test('a muxer frame of 4 GiB closes the connection before it is buffered', async () => {
   await withFriends(async (bo) => {
-    // A muxer that announces more than any window, and sends on.
-    const header = Buffer.alloc(12);
-    header.writeUInt32BE(1, 4);
-    header.writeUInt32BE(0xffff_ffff, 8);
+    // One who is connected in every form, and whose muxer then announces more than any window, and sends on.
+    const raw: { connection?: Parameters<StreamMuxerFactory['createStreamMuxer']>[0] } = {};
     const factory: StreamMuxerFactory = {
       protocol: '/yamux/1.0.0',
       createStreamMuxer(connection) {
-        const muxer = yamux()().createStreamMuxer(connection);
-        queueMicrotask(() => connection.send(header));
-        return muxer;
+        raw.connection = connection;
+        return yamux()().createStreamMuxer(connection);
       },
     };
     const bare = await startBare(() => factory);
-    const connection = await bare.dial(bo);
-    await closed(connection);
+    await openControl(bare, bo);
+    const header = Buffer.alloc(12);
+    header.writeUInt32BE(1, 4);
+    header.writeUInt32BE(0xffff_ffff, 8);
+    raw.connection?.send(header);
+    const gone = await bo.until(ofKind('disconnected', bare.peer));
+    assert.match(gone.kind === 'disconnected' ? gone.reason : '', 'a muxer frame of 4294967295 bytes');
     await bare.node.stop();
   });
 });
 
 test('streams beyond the bound of a connection are reset', async () => {
   await withFriends(async (bo) => {
-    const bare = await startBare();
+    const made: { muxer?: StreamMuxer } = {};
+    const factory: StreamMuxerFactory = {
+      protocol: '/yamux/1.0.0',
+      createStreamMuxer(connection) {
+        made.muxer = yamux()().createStreamMuxer(connection);
+        return made.muxer;
+      },
+    };
+    const bare = await startBare(() => factory);
     await openControl(bare, bo);
-    const [connection] = bare.node.getConnections();
-    const opened = await Promise.allSettled(
-      Array.from(
-        { length: 3 * streamsPerConnectionMax },
-        async () => await connection?.newStream('/p2psync/nothing/1'),
-      ),
-    );
-    assert.ok(opened.every((outcome) => outcome.status === 'rejected'));
+    // One that belongs, so that nobody hangs up on it meanwhile.
+    bo.admit(bare.peer);
+    // None of them says what it is for; the control stream is one, too.
+    const streams: Stream[] = [];
+    const closings: Promise<void>[] = [];
+    while (streams.length < 3 * streamsPerConnectionMax) {
+      const stream = await made.muxer?.createStream();
+      if (stream === undefined) throw new Error('there is a muxer');
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stream.addEventListener('close', () => resolve());
+      closings.push(promise);
+      streams.push(stream);
+    }
+    const within = streamsPerConnectionMax - 1;
+    await Promise.all(closings.slice(within));
+    assert.ok(streams.slice(0, within).every(({ status }) => status === 'open'));
     await bare.node.stop();
   });
 });
