@@ -350,8 +350,10 @@ export const failedPathRetryMsMax = 30_000;
 /** A walk over a whole tree lets others run after this many entries: about 10 ms. */
 export const treeWalkPauseEntries = 4_096;
 
-/** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 20 MB. */
-export const threadIdleMs = 10_000;
+/** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 10 MB. */
+export const threadIdleMs = 3_000;
+/** A heap of less than this is not worth a pause to make it smaller, bytes. */
+export const heapTrimBytesMin = 48 * MIB;
 /** After names came, went or were replaced, the watches are audited and everything is looked at again so much later, ms. */
 export const auditDelayMs = 1_000;
 /** Pages that a sweep looks at before it lets others run: a few ms. */

@@ -3,6 +3,7 @@ import { durableDelayMs, sweepAfterVersions } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { ShareDisk } from './disk.ts';
+import { createHeapTrimmer } from './heap.ts';
 import type { Log } from './log.ts';
 import { sweepPages } from './sweep.ts';
 
@@ -29,6 +30,8 @@ export type Housekeeper = {
 const nothing: ReadonlySet<Digest> = new Set();
 
 export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
+  const heap = createHeapTrimmer();
+
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
@@ -41,11 +44,13 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
     await disk.committer.durable({ signal: ports.signal });
     if (!ports.isIdle()) return;
     await disk.stage.prune({ digests: nothing, contents: nothing });
-    if (versions < sweepAfterVersions) return;
-    const dropped = await sweepPages(ports);
-    if (dropped === null) return;
-    versions = 0;
-    ports.log.debug({ dropped }, 'pages of old versions swept');
+    if (versions >= sweepAfterVersions) {
+      const dropped = await sweepPages(ports);
+      if (dropped === null) return;
+      versions = 0;
+      ports.log.debug({ dropped }, 'pages of old versions swept');
+    }
+    heap.trim();
   }
 
   function run(): void {

@@ -1,0 +1,52 @@
+/** Memory is given back after large work, and no pause is taken for little. */
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { heapTrimBytesMin } from '../../agent/base/limits.ts';
+import { createHeapTrimmer } from '../../agent/daemon/heap.ts';
+
+/** Runs with a collector that counts its calls. */
+function counting(use: (calls: () => number) => void): void {
+  setFlagsFromString('--expose-gc');
+  const collect: NodeJS.GCFunction = runInNewContext('gc');
+  const before = globalThis.gc;
+  let calls = 0;
+  const counted = (options?: NodeJS.GCOptions): void => {
+    calls += 1;
+    collect({ ...options, execution: 'sync' });
+  };
+  globalThis.gc = counted as NodeJS.GCFunction;
+  try {
+    use(() => calls);
+  } finally {
+    globalThis.gc = before;
+  }
+}
+
+test('a heap that has grown is made smaller, once', () => {
+  counting((calls) => {
+    const trimmer = createHeapTrimmer();
+    trimmer.trim();
+    const after = calls();
+    let much: string[] | null = [];
+    while (getHeapStatistics().total_heap_size < heapTrimBytesMin * 3)
+      much.push(`${much.length} `.repeat(10));
+    const grown = getHeapStatistics().total_heap_size;
+    much = null;
+    trimmer.trim();
+    assert.is(calls(), after + 1);
+    assert.ok(getHeapStatistics().total_heap_size < grown);
+    trimmer.trim();
+    assert.is(calls(), after + 1);
+  });
+});
+
+test('without a collector nothing happens', () => {
+  const before = globalThis.gc;
+  globalThis.gc = undefined;
+  createHeapTrimmer().trim();
+  globalThis.gc = before;
+});
+
+test.run();
