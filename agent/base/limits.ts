@@ -177,6 +177,8 @@ export const decodedPagesMax = 128;
 export const listKeysAverageBits = 7;
 /** Most records in a block-list page: bounds decoding. */
 export const listKeysMax = 1024;
+/** Blocks of one file: 2 TiB at their average of 512 KiB, some 400 MB of memory while they are gone through. */
+export const fileBlocksMax = 4 * MIB;
 /** Deepest block list: 2^7 records a page reach beyond 2^53 bytes in 6 levels. */
 export const listLevelsMax = 8;
 

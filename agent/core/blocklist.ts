@@ -6,7 +6,13 @@
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { blockBytesMax, listKeysAverageBits, listKeysMax, listLevelsMax } from '../base/limits.ts';
+import {
+  blockBytesMax,
+  fileBlocksMax,
+  listKeysAverageBits,
+  listKeysMax,
+  listLevelsMax,
+} from '../base/limits.ts';
 import { createReader, createWriter } from './codec.ts';
 import { type Digest, digestOf } from './digest.ts';
 import type { BlockRef } from './entry.ts';
@@ -24,11 +30,10 @@ export type BlockList = {
 export function buildBlockList(refs: Iterable<BlockRef>): BlockList {
   const pages = new Map<Digest, Bytes>();
   let level = 0;
-  let records = writeLevel(level, refs, pages);
+  let records = writeLevel(level, counted(refs), pages);
   while (records.length > 1) {
     level += 1;
-    if (level === listLevelsMax)
-      throw new P2psyncError('limit-exceeded', 'a file of more blocks than a list can name');
+    if (level === listLevelsMax) throw tooMany();
     records = writeLevel(level, records, pages);
   }
   const top = records[0];
@@ -49,7 +54,13 @@ export function* iterateBlocks(
   if (size !== undefined && top.size !== size)
     throw misfit(digest, `${top.size} bytes where the file has ${size}`);
   if (top.level > 0 && top.records.length < 2) throw misfit(digest, 'a top page with a single page below it');
-  yield* blocksOf(pages, top);
+  let count = 0;
+  for (const ref of blocksOf(pages, top)) {
+    count += 1;
+    // A few pages that name each other's parts over and over would never end.
+    if (count > fileBlocksMax) throw tooMany();
+    yield ref;
+  }
 }
 
 /** Level of a list page and what it names: pages one level below, or blocks at level 0. @throws as iterateBlocks. */
@@ -152,6 +163,20 @@ function* blocksOf(pages: PageSource, page: ListPage): Generator<BlockRef, void,
     if (below.size !== length) throw misfit(digest, `${below.size} bytes where ${length} are due`);
     yield* blocksOf(pages, below);
   }
+}
+
+/** The writer keeps to what replicas take. */
+function* counted(refs: Iterable<BlockRef>): Generator<BlockRef, void, void> {
+  let count = 0;
+  for (const ref of refs) {
+    count += 1;
+    if (count > fileBlocksMax) throw tooMany();
+    yield ref;
+  }
+}
+
+function tooMany(): P2psyncError {
+  return new P2psyncError('limit-exceeded', 'a file of more blocks than a list can name');
 }
 
 function misfit(digest: Digest, fault: string): P2psyncError {

@@ -24,7 +24,11 @@ export function readPage(pages: PageSource, digest: Digest): Page {
 
 /** A root is a leaf, empty only in an empty tree, or has two children at least. @throws as readPage. */
 export function readRoot(pages: PageSource, root: Digest): Located {
-  const page = readPage(pages, root);
+  return placeRoot(readPage(pages, root), root);
+}
+
+/** A page that was read as the root. @throws {P2psyncError} malformed. */
+export function placeRoot(page: Page, root: Digest): Located {
   if (page.kind === 'inner' && page.children.length < 2)
     throw misplaced(root, 'a root with a single page below it');
   return { page, after: '' };
@@ -35,7 +39,14 @@ export function readChild(pages: PageSource, parent: Located<InnerPage>, index: 
   const siblings = parent.page.children;
   const child = siblings[index];
   assert(child !== undefined, 'a page has the child that was found in it');
-  const page = readPage(pages, child.digest);
+  return placeChild(readPage(pages, child.digest), parent, index);
+}
+
+/** A page that was read as that child. @throws {P2psyncError} malformed, where it is not what its parent says. */
+export function placeChild(page: Page, parent: Located<InnerPage>, index: number): Located {
+  const siblings = parent.page.children;
+  const child = siblings[index];
+  assert(child !== undefined, 'a page has the child that was found in it');
   const after = siblings[index - 1]?.lastKey ?? parent.after;
   const fault = placeFault(page, parent.page.level - 1, child, after);
   if (fault !== undefined) throw misplaced(child.digest, fault);

@@ -13,7 +13,8 @@ export type Cause =
   | 'refused'
   | 'removed'
   | 'expired'
-  | 'grants';
+  | 'grants'
+  | 'head';
 
 export type Faults = {
   /** Of one path; null: it is gone. Of more than can be shown, those that came first are kept. */

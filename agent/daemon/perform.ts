@@ -18,6 +18,7 @@ import type { Effect, Event } from '../swarm/events.ts';
 import type { BlockRequest, HeadMessage } from '../swarm/messages.ts';
 import { encodeHeadMessage, headsTopic } from '../wire/gossip.ts';
 import type { Applier } from './apply.ts';
+import { createBlame } from './blame.ts';
 import type { Content } from './content.ts';
 import type { Faults } from './faults.ts';
 import type { Log } from './log.ts';
@@ -60,6 +61,7 @@ export type Performer = {
 
 export function createPerformer(ports: PerformPorts): Performer {
   const { share, store, host, log, feed } = ports;
+  const blame = createBlame(ports);
 
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
@@ -148,6 +150,7 @@ export function createPerformer(ports: PerformPorts): Performer {
     switch (outcome.kind) {
       case 'applied':
         for (const cause of ['stage', 'apply'] as const) ports.faults.setShare(cause, null);
+        await blame.applied(version);
         ports.onApplied(target);
         feed({ kind: 'applied', version, root });
         retryLater(
@@ -186,6 +189,10 @@ export function createPerformer(ports: PerformPorts): Performer {
       feed({ kind: 'drifted', paths: [...paths].sort(comparePaths) });
     }, retryMs);
     retryMs = Math.min(retryMs * 2, failedPathRetryMsMax);
+  }
+
+  async function blameWriter(effect: Extract<Effect, { kind: 'note' }>): Promise<void> {
+    if (await blame.noted(effect.text, effect.fields)) ports.onChange();
   }
 
   function gossip(message: HeadMessage): void {
@@ -237,7 +244,7 @@ export function createPerformer(ports: PerformPorts): Performer {
           return host.blocks.hangUp(effect.peer);
         case 'note':
           log.info(effect.fields, effect.text);
-          return;
+          return run('blaming the writer', blameWriter(effect));
         default:
           return unreachable(effect);
       }

@@ -137,6 +137,8 @@ export function createShareNotes(ports: NotesPorts): ShareNotes {
         sources.received(event.peer, event.digest);
     },
     performs(effect) {
+      if (effect.kind === 'note' && effect.fields['code'] === 'equivocation')
+        ports.audit({ event: 'refused', share, code: 'equivocation', reason: effect.text, times: 1 });
       if (transfers === null || effect.kind !== 'storeHead' || !effect.inline) return;
       sources.inline(peerIdOf(effect.message.head.head.writer), effect.message);
     },

@@ -7,6 +7,7 @@ import type { SharePath } from '../core/path.ts';
 import type { Event } from '../swarm/events.ts';
 import { createReplica, type Replica } from '../swarm/replica.ts';
 import { createApplier } from './apply.ts';
+import { readHalted } from './blame.ts';
 import type { DiskChange } from './compare.ts';
 import type { ShareConfig } from './config.ts';
 import { type Content, createContent } from './content.ts';
@@ -102,6 +103,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     writer: writes,
     applied: ports.applied(),
     head: readHead(store),
+    haltedEpoch: readHalted(store),
     library: {
       page: (digest) => store.page(digest),
       hasBlock: (digest) => disk.stage.has(digest) || store.hasBlock(digest),

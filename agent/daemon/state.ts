@@ -28,6 +28,8 @@ export const stateKeys = {
   /** Where members were last heard of: JSON, peer id to addresses. */
   addresses: 'addresses',
   paused: 'paused',
+  /** The two heads of one version that halt an epoch: JSON. */
+  halted: 'halted',
   /** Versions that were applied lately: JSON. */
   versions: 'versions',
 } as const;

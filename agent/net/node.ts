@@ -56,7 +56,8 @@ export async function createNode(options: NodeOptions): Promise<Node> {
       // Full is refused by the gater; libp2p's own answer would be to close the newest, whoever that is.
       maxConnections: options.connectionsMax + strangersMax + inboundPendingMax,
       inboundConnectionThreshold: inboundPerSecondMax,
-      maxIncomingPendingConnections: inboundPendingMax,
+      // Who is to go when they are too many says the gater, by address; libp2p's own answer would be the newest.
+      maxIncomingPendingConnections: 2 * inboundPendingMax,
       inboundUpgradeTimeout: inboundHandshakeMs,
       maxParallelDials: dialsAtOnceMax,
       maxDialQueueLength: 4 * dialsAtOnceMax,

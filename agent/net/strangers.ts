@@ -1,11 +1,9 @@
 /**
- * Who may do more than say hello. Owns the set of admitted peers, the budget of inbound connections of all others, and
- * the streams that came before their peer was admitted. Never closes a connection.
+ * Who may do more than say hello. Owns the set of admitted peers, and the streams that came before their peer was admitted.
+ * Never closes a connection.
  */
 import type { Connection, Stream } from '@libp2p/interface';
-import { strangersMax, strangersPerAddressMax } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
-import { ipOf } from './address.ts';
 
 export type StreamHandler = (stream: Stream, connection: Connection) => void;
 
@@ -14,12 +12,6 @@ export type Strangers = {
   /** @returns false where it was admitted before. */
   admit(peer: PeerId): boolean;
   expel(peer: PeerId): void;
-  /**
-   * Takes a place for an inbound connection; null where there is none left. Give it back when the connection closes or
-   * its peer is admitted.
-   */
-  takePlace(address: string): (() => void) | null;
-  placesTaken(): number;
   /** Keeps a stream, paused, until `release`; of one protocol and peer the newest. */
   hold(
     peer: PeerId,
@@ -34,8 +26,6 @@ type Held = { readonly stream: Stream; readonly connection: Connection; readonly
 export function createStrangers(): Strangers {
   // Changes while running.
   const admitted = new Set<PeerId>();
-  const places = new Map<string, number>();
-  let taken = 0;
   const waiting = new Map<PeerId, Map<string, Held>>();
 
   function forget(peer: PeerId, protocol: string, stream: Stream): void {
@@ -55,23 +45,6 @@ export function createStrangers(): Strangers {
     expel(peer) {
       admitted.delete(peer);
     },
-    takePlace(address) {
-      const ip = ipOf(address);
-      const here = places.get(ip) ?? 0;
-      if (taken >= strangersMax || here >= strangersPerAddressMax) return null;
-      taken += 1;
-      places.set(ip, here + 1);
-      let given = false;
-      return () => {
-        if (given) return;
-        given = true;
-        taken -= 1;
-        const left = (places.get(ip) ?? 1) - 1;
-        if (left === 0) places.delete(ip);
-        else places.set(ip, left);
-      };
-    },
-    placesTaken: () => taken,
     hold(peer, { stream, connection, protocol, handle }) {
       let byProtocol = waiting.get(peer);
       if (byProtocol === undefined) {

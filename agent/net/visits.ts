@@ -3,11 +3,18 @@
  * long one may stay without a control stream. Owns the budgets of handshakes and connections; knows no frame.
  */
 import type { Connection, ConnectionGater, MultiaddrConnection } from '@libp2p/interface';
-import { inboundPendingPerAddressMax, strangerDeadlineMs } from '../base/limits.ts';
+import {
+  inboundPendingMax,
+  inboundPendingPerAddressMax,
+  strangerDeadlineMs,
+  strangersMax,
+  strangersPerAddressMax,
+} from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
-import { formatAddress, ipOf } from './address.ts';
+import { formatAddress } from './address.ts';
 import { peerIdOf } from './control.ts';
 import type { Direction, HostHandlers } from './host.ts';
+import { createPlaces } from './places.ts';
 import type { Strangers } from './strangers.ts';
 
 export type VisitOptions = {
@@ -35,40 +42,37 @@ export type Visits = {
   clear(): void;
 };
 
-type Visit = { readonly leave: () => void; readonly timer: NodeJS.Timeout };
-
 export function createVisits(options: VisitOptions): Visits {
   const { strangers, handlers, linkOf } = options;
   // Changes while running.
-  /** Of each open connection: what gives its place among the strangers back, and its deadline. */
-  const visits = new Map<Connection, Visit>();
-  /** Handshakes that others began and that are not done, by IP. */
-  const handshakes = new Map<string, Set<MultiaddrConnection>>();
+  /** Of each open connection its deadline. */
+  const visits = new Map<Connection, NodeJS.Timeout>();
   let closing = false;
+  /** Handshakes that others began and that are not done. */
+  const handshakes = createPlaces<MultiaddrConnection>({
+    max: inboundPendingMax,
+    perAddressMax: inboundPendingPerAddressMax,
+    evict: (raw) => raw.abort(new Error('others wait')),
+  });
+  const unknown = createPlaces<Connection>({
+    max: strangersMax,
+    perAddressMax: strangersPerAddressMax,
+    evict: (connection) => connection.abort(new Error('others wait')),
+  });
 
   /** Before a byte is read. One address cannot take all the places in which others would shake hands. */
   function denyArrival(raw: MultiaddrConnection): boolean {
     const address = formatAddress(raw.remoteAddr);
     if (closing || !handlers.allowAddress(address)) return true;
-    const ip = ipOf(address);
-    const here = handshakes.get(ip) ?? new Set();
-    if (here.size >= inboundPendingPerAddressMax) return true;
-    handshakes.set(ip, here.add(raw));
-    raw.addEventListener('close', () => endHandshake(raw), { once: true });
+    if (!handshakes.take(raw, address)) return true;
+    raw.addEventListener('close', () => handshakes.leave(raw), { once: true });
     return false;
   }
 
-  function endHandshake(raw: MultiaddrConnection): void {
-    const ip = ipOf(formatAddress(raw.remoteAddr));
-    const here = handshakes.get(ip);
-    here?.delete(raw);
-    if (here?.size === 0) handshakes.delete(ip);
-  }
-
   function denyIdentity(peer: string, raw: MultiaddrConnection, direction: Direction): boolean {
-    if (direction === 'inbound') endHandshake(raw);
+    if (direction === 'inbound') handshakes.leave(raw);
     // Strangers have places of their own, so that they cannot keep members out.
-    const full = direction === 'inbound' && visits.size - strangers.placesTaken() >= options.connectionsMax;
+    const full = direction === 'inbound' && visits.size - unknown.taken() >= options.connectionsMax;
     return closing || full || !handlers.allow(peer as PeerId, formatAddress(raw.remoteAddr), direction);
   }
 
@@ -94,16 +98,15 @@ export function createVisits(options: VisitOptions): Visits {
       const peer = peerIdOf(connection);
       const stranger = connection.direction === 'inbound' && !strangers.isAdmitted(peer);
       const address = formatAddress(connection.remoteAddr);
-      const leave = stranger ? strangers.takePlace(address) : () => {};
-      if (leave === null) {
+      if (stranger && !unknown.take(connection, address)) {
         handlers.note('too many strangers', { peer, address });
         connection.abort(new Error('too many strangers'));
         return false;
       }
       const timer = setTimeout(() => overdue(connection), strangerDeadlineMs);
-      visits.set(connection, { leave, timer });
+      visits.set(connection, timer);
       connection.addEventListener('close', () => {
-        leave();
+        unknown.leave(connection);
         clearTimeout(timer);
         visits.delete(connection);
         if (of(peer).length === 0) options.gone(connection);
@@ -113,13 +116,13 @@ export function createVisits(options: VisitOptions): Visits {
     of,
     all: () => [...visits.keys()],
     settle(peer) {
-      for (const connection of of(peer)) visits.get(connection)?.leave();
+      for (const connection of of(peer)) unknown.leave(connection);
     },
     close() {
       closing = true;
     },
     clear() {
-      for (const { timer } of visits.values()) clearTimeout(timer);
+      for (const timer of visits.values()) clearTimeout(timer);
     },
   };
 }

@@ -26,11 +26,12 @@ export type Heads = {
   offer(message: HeadMessage): Verdict;
 };
 
-export function createHeads(stored: SignedHead | null): Heads {
+/** @param haltedEpoch one in which two heads of one version were seen before. */
+export function createHeads(stored: SignedHead | null, haltedEpoch: number | null = null): Heads {
   // Changes while running.
   let message: HeadMessage | null = stored === null ? null : { kind: 'head', head: stored, operations: null };
   const recent = new Map<string, SignedHead>();
-  const halted = new Set<number>();
+  const halted = new Set<number>(haltedEpoch === null ? [] : [haltedEpoch]);
   if (stored !== null) recent.set(formatVersion(stored.head.version), stored);
 
   function remember(head: SignedHead): void {

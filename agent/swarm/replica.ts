@@ -26,6 +26,8 @@ export type ReplicaOptions = {
   readonly applied: { readonly version: Version; readonly root: Digest } | null;
   /** Highest head that was stored. */
   readonly head: SignedHead | null;
+  /** The epoch that two heads of one version halted, before the agent stopped. */
+  readonly haltedEpoch?: number | null;
   readonly library: Library;
   /** In [0, 1). */
   readonly random: () => number;
@@ -57,7 +59,7 @@ export type Replica = {
 export function createReplica(options: ReplicaOptions): Replica {
   const { library, random } = options;
   const neighbours = createNeighbours();
-  const heads = createHeads(options.head);
+  const heads = createHeads(options.head, options.haltedEpoch);
   const announce = createAnnounce({ neighbours, random });
   const schedule = createSchedule({
     neighbours,

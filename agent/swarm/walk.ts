@@ -6,9 +6,10 @@ import { KIB } from '../base/limits.ts';
 import { iterateBlocks, listPageReferences } from '../core/blocklist.ts';
 import type { Digest } from '../core/digest.ts';
 import type { BlockRef, Entry, FileEntry } from '../core/entry.ts';
-import { type Child, decodePage, type PageSource } from '../core/page.ts';
+import { type Child, decodePage, type InnerPage, type Page, type PageSource } from '../core/page.ts';
 import { comparePaths, type SharePath } from '../core/path.ts';
 import { holdsPage, iterate, lookup } from '../core/tree.ts';
+import { type Located, placeChild, placeRoot } from '../core/walk.ts';
 import type { Missing } from './schedule.ts';
 import type { WaitingFile } from './wants.ts';
 
@@ -47,11 +48,19 @@ const pageBytesGuess = 16 * KIB;
 const leavesAtOnceMax = 64;
 
 /** A file whose block list is being fetched. */
-type ListWalk = { readonly entry: FileEntry; readonly content: { digest: Digest }; pagesLeft: number };
+type ListWalk = {
+  readonly entry: FileEntry;
+  readonly content: { digest: Digest };
+  /** A page may stand for several places of the file, and is looked at once. */
+  readonly seen: Set<Digest>;
+  pagesLeft: number;
+};
 type Leaf = { readonly entries: readonly Entry[]; at: number; readonly old: OldEntries };
+type Place = { readonly parent: Located<InnerPage>; readonly index: number };
 type Refs = { readonly blocks: readonly BlockRef[]; at: number; readonly file: WaitingFile };
 type Job =
-  | { readonly kind: 'tree'; readonly digest: Digest }
+  /** `place`: where it was found; null: it is the root. */
+  | { readonly kind: 'tree'; readonly digest: Digest; readonly place: Place | null }
   | { readonly kind: 'list'; readonly digest: Digest; readonly walk: ListWalk };
 
 export function createWalk(options: WalkOptions): Walk {
@@ -65,7 +74,7 @@ export function createWalk(options: WalkOptions): Walk {
   let treeJobs = 0;
   let spent = 0;
 
-  if (options.to !== options.from) pushJob({ kind: 'tree', digest: options.to });
+  if (options.to !== options.from) pushJob({ kind: 'tree', digest: options.to, place: null });
   /** They can be looked up once all pages of the tree are here. */
   let hasAlso = options.also.length > 0;
 
@@ -90,15 +99,22 @@ export function createWalk(options: WalkOptions): Walk {
     if (bytes === undefined) return wait(job);
     if (job.kind === 'list') return visitList(job, bytes);
     treeJobs -= 1;
-    const page = decodePage(bytes);
+    // Looked at before anything follows from it: the writer may lie, and one page must not stand in a thousand places.
+    const located = placed(decodePage(bytes), job);
+    const { page } = located;
     if (page.kind === 'leaf') {
       spent += page.entries.length;
       leaves.push({ entries: page.entries, at: 0, old: oldEntriesFrom(options, page.entries[0]?.path) });
       return;
     }
     spent += page.children.length;
-    for (const child of page.children) {
-      if (!isApplied(child, page.level - 1)) pushJob({ kind: 'tree', digest: child.digest });
+    for (const [index, child] of page.children.entries()) {
+      if (isApplied(child, page.level - 1)) continue;
+      pushJob({
+        kind: 'tree',
+        digest: child.digest,
+        place: { parent: { page, after: located.after }, index },
+      });
     }
   }
 
@@ -121,8 +137,13 @@ export function createWalk(options: WalkOptions): Walk {
     const { pages, blocks } = listPageReferences(bytes);
     const { walk } = job;
     spent += pages.length + blocks.length;
-    walk.pagesLeft += pages.length - 1;
-    for (const digest of pages) pushJob({ kind: 'list', digest, walk });
+    walk.pagesLeft -= 1;
+    for (const digest of pages) {
+      if (walk.seen.has(digest)) continue;
+      walk.seen.add(digest);
+      walk.pagesLeft += 1;
+      pushJob({ kind: 'list', digest, walk });
+    }
     if (walk.pagesLeft === 0) finishList(walk);
   }
 
@@ -158,7 +179,11 @@ export function createWalk(options: WalkOptions): Walk {
       wantUnlessHere({ digest: content.digest, length: entry.size }, { left: 0 });
     } else if (!listed.has(content.digest)) {
       listed.add(content.digest);
-      pushJob({ kind: 'list', digest: content.digest, walk: { entry, content, pagesLeft: 1 } });
+      pushJob({
+        kind: 'list',
+        digest: content.digest,
+        walk: { entry, content, seen: new Set(), pagesLeft: 1 },
+      });
     }
   }
 
@@ -211,6 +236,10 @@ export function createWalk(options: WalkOptions): Walk {
     isDone: () =>
       !hasAlso && jobAt >= jobs.length && waiting.size === 0 && files.length === 0 && leaves.length === 0,
   };
+}
+
+function placed(page: Page, { digest, place }: Job & { kind: 'tree' }): Located {
+  return place === null ? placeRoot(page, digest) : placeChild(page, place.parent, place.index);
 }
 
 type OldEntries = { get(path: SharePath): Entry | undefined };

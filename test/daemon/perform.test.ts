@@ -66,6 +66,7 @@ function create(world: Partial<World> = {}) {
     salt,
     store: {
       page: (digest: Digest) => here.pages.get(digest),
+      state: () => undefined,
       async writeDurably({ pages }: { pages?: Iterable<readonly [Digest, Uint8Array]> }) {
         const failure = here.writeFailures.shift();
         if (failure !== undefined) throw failure;

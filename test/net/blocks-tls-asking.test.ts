@@ -12,7 +12,7 @@ import { createTlsBlocks } from '../../agent/net/blocks/tls.ts';
 import type { Line, LineHandlers, Lines } from '../../agent/net/blocks/tls-lines.ts';
 import type { Psk } from '../../agent/net/blocks/tls-messages.ts';
 import { createTrafficMeter } from '../../agent/net/traffic.ts';
-import type { SharedRequest } from '../../agent/swarm/messages.ts';
+import type { BlockAnswer, SharedRequest } from '../../agent/swarm/messages.ts';
 import type { BulkFrame } from '../../agent/wire/bulk.ts';
 import type { BulkSetup } from '../../agent/wire/frames.ts';
 
@@ -155,21 +155,25 @@ test('a connection that breaks loses what was asked, and is told from one that n
   assert.equal(other.log.slice(-1), ['failed']);
 });
 
-test('answers are handed on while their request is open, and nothing else is', () => {
+test('answers are handed on while their request is open, and anything else is a breach', () => {
   const { tls, log, line } = askingUp();
+  const say = (answer: BlockAnswer): void => void line.handlers.frame({ kind: 'answer', answer });
+  const isBreach = (error: unknown): boolean => error instanceof P2psyncError && error.code === 'malformed';
   tls.request(ana, request(1));
+  tls.request(ana, request(3));
   log.length = 0;
-  void line.handlers.frame({ kind: 'answer', answer: { kind: 'missing', id: 2, digest } });
-  void line.handlers.frame({ kind: 'answer', answer: { kind: 'missing', id: 1, digest } });
-  void line.handlers.frame({ kind: 'answer', answer: { kind: 'done', id: 1 } });
-  void line.handlers.frame({ kind: 'answer', answer: { kind: 'done', id: 1 } });
+  assert.throws(() => say({ kind: 'missing', id: 2, digest }), isBreach);
+  say({ kind: 'missing', id: 1, digest });
+  say({ kind: 'done', id: 1 });
   assert.equal(log, ['missing 1', 'done 1']);
-  assert.throws(
-    () => void line.handlers.frame({ kind: 'cancel', id: 1 }),
-    (error: unknown) => error instanceof P2psyncError && error.code === 'malformed',
-  );
+  assert.throws(() => say({ kind: 'done', id: 1 }), isBreach);
+  // What was on its way when it was cancelled may come, and no more than was asked for.
+  tls.cancel(ana, 3);
+  say({ kind: 'missing', id: 3, digest });
+  assert.throws(() => say({ kind: 'missing', id: 3, digest }), isBreach);
+  assert.throws(() => void line.handlers.frame({ kind: 'cancel', id: 1 }), isBreach);
   line.handlers.closed('it was wrong', new P2psyncError('malformed', 'it was wrong'));
-  assert.equal(log.slice(-2), ['broke', 'violated malformed']);
+  assert.equal(log.slice(-3), ['broke', 'lost', 'violated malformed']);
 });
 
 test('an offer has a fresh key each time, and a new one takes the old one back', async () => {

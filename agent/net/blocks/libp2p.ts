@@ -13,6 +13,7 @@ import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.t
 import type { HostHandlers } from '../host.ts';
 import { createPullReader, untilWritable } from '../streams.ts';
 import type { TrafficMeter } from '../traffic.ts';
+import { createOwed, type Owed } from './owed.ts';
 import { type Pace, slicesOf } from './pace.ts';
 import type { BlockTransport } from './transport.ts';
 
@@ -42,8 +43,7 @@ export type Libp2pBlocks = BlockTransport & {
 /** What this agent asked of a peer. */
 type Asking = {
   readonly stream: Promise<Stream>;
-  /** Open ids; those of cancelled requests stay until the peer says `done`. */
-  readonly ids: Set<number>;
+  readonly owed: Owed;
 };
 
 /** What a peer asked of this agent. */
@@ -58,7 +58,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   const received = (peer: PeerId) => (bytes: number) => traffic.received(peer, bytes);
 
   function ask(peer: PeerId): Asking {
-    const asking: Asking = { stream: options.open(peer), ids: new Set() };
+    const asking: Asking = { stream: options.open(peer), owed: createOwed() };
     askings.set(peer, asking);
     asking.stream.then(
       (stream) => readAnswers(peer, asking, stream),
@@ -74,7 +74,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
       (stream) => stream.abort(new Error('nobody asks on it any more')),
       () => {},
     );
-    if (asking.ids.size > 0) handlers.requestsLost(peer);
+    if (!asking.owed.isEmpty()) handlers.requestsLost(peer);
   }
 
   function stopAsking(peer: PeerId): void {
@@ -93,10 +93,8 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
       for await (const frame of framesOf(stream, received(peer), options.download)) {
         if (askings.get(peer) !== asking) return;
         if (frame.kind !== 'answer') throw wrongWay(frame);
-        const { answer } = frame;
-        if (!asking.ids.has(answer.id)) continue;
-        if (answer.kind === 'done' || answer.kind === 'busy') asking.ids.delete(answer.id);
-        const taken = handlers.blockAnswer(peer, answer);
+        asking.owed.answered(frame.answer);
+        const taken = handlers.blockAnswer(peer, frame.answer);
         if (taken !== undefined) await taken;
       }
     } catch (error) {
@@ -164,12 +162,14 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
   return {
     request(peer, request) {
       const asking = askings.get(peer) ?? ask(peer);
-      asking.ids.add(request.id);
+      asking.owed.asked(request);
       write(peer, asking, { kind: 'request', request });
     },
     cancel(peer, id) {
       const asking = askings.get(peer);
-      if (asking?.ids.has(id)) write(peer, asking, { kind: 'cancel', id });
+      if (asking?.owed.has(id) !== true) return;
+      asking.owed.cancelled(id);
+      write(peer, asking, { kind: 'cancel', id });
     },
     hangUp: stopAsking,
     answer,

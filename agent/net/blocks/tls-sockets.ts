@@ -26,6 +26,7 @@ import {
   bulkHandshakeMs,
   bulkReadBytes,
 } from '../../base/limits.ts';
+import { createPlaces } from '../places.ts';
 import type { Pace } from './pace.ts';
 import { createLink, type Link, type LinkPaces, type Post } from './tls-link.ts';
 import type { LinkId, Psk, ToSockets } from './tls-messages.ts';
@@ -55,7 +56,12 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
   const dialling = new Map<LinkId, TLSSocket>();
   const links = new Map<LinkId, Link>();
   /** Connections that have not shown a key yet. */
-  const arrivals = new Map<Socket, { readonly ip: string; readonly timer: NodeJS.Timeout }>();
+  const arrivals = new Map<Socket, NodeJS.Timeout>();
+  const places = createPlaces<Socket>({
+    max: bulkArrivalsMax,
+    perAddressMax: bulkArrivalsPerAddressMax,
+    evict: (socket) => socket.destroy(),
+  });
   const knocks = new Map<number, Socket>();
   let lastKnock = 0;
 
@@ -86,12 +92,13 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
   }
 
   function arrived(socket: Socket): void {
-    const ip = socket.remoteAddress ?? '';
-    const fromThere = [...arrivals.values()].filter((one) => one.ip === ip).length;
-    const hasPlace = arrivals.size < bulkArrivalsMax && fromThere < bulkArrivalsPerAddressMax;
+    const address = addressOf(socket.remoteAddress ?? '', socket.remotePort ?? 0);
     socket.on('error', () => socket.destroy());
-    if (expected.size === 0 || !hasPlace) return void socket.destroy();
-    arrivals.set(socket, { ip, timer: setTimeout(() => socket.destroy(), bulkHandshakeMs) });
+    if (expected.size === 0 || !places.take(socket, address)) return void socket.destroy();
+    arrivals.set(
+      socket,
+      setTimeout(() => socket.destroy(), bulkHandshakeMs),
+    );
     lastKnock += 1;
     const knock = lastKnock;
     knocks.set(knock, socket);
@@ -99,13 +106,14 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
       knocks.delete(knock);
       settled(socket);
     });
-    post({ kind: 'knock', knock, address: addressOf(ip, socket.remotePort ?? 0) });
+    post({ kind: 'knock', knock, address });
   }
 
   /** It has shown its key, or is gone: its place is free. */
   function settled(socket: Socket): void {
-    clearTimeout(arrivals.get(socket)?.timer);
+    clearTimeout(arrivals.get(socket));
     arrivals.delete(socket);
+    places.leave(socket);
   }
 
   function shakeHands(socket: Socket): void {

@@ -13,6 +13,7 @@ import type { BulkFrame } from '../../wire/bulk.ts';
 import { type BulkSetup, pskBytes, pskIdentityBytes } from '../../wire/frames.ts';
 import type { HostHandlers } from '../host.ts';
 import type { TrafficMeter } from '../traffic.ts';
+import { createOwed, type Owed } from './owed.ts';
 import type { TlsNews } from './routes.ts';
 import type { Line, LineHandlers, Lines } from './tls-lines.ts';
 
@@ -59,8 +60,7 @@ type Asking = {
   isUp: boolean;
   /** An answer came on it. */
   isProven: boolean;
-  /** Open ids; those of cancelled requests stay until the peer says `done`. */
-  readonly ids: Set<number>;
+  readonly owed: Owed;
   usedMs: number;
   /** Until it is up. */
   readonly timer: NodeJS.Timeout;
@@ -83,7 +83,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     clearTimeout(asking.timer);
     asking.line?.close();
     options.news(peer, news, reason);
-    if (asking.ids.size > 0) handlers.requestsLost(peer);
+    if (!asking.owed.isEmpty()) handlers.requestsLost(peer);
   }
 
   function askingHandlers(peer: PeerId, asking: Asking): LineHandlers {
@@ -98,15 +98,14 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
       frame(frame) {
         if (frame.kind !== 'answer') throw wrongWay(frame);
         const { answer } = frame;
+        asking.owed.answered(answer);
         asking.isProven = true;
         asking.usedMs = performance.now();
-        if (!asking.ids.has(answer.id)) return undefined;
-        if (answer.kind === 'done' || answer.kind === 'busy') asking.ids.delete(answer.id);
         return handlers.blockAnswer(peer, answer);
       },
       closed(reason, error) {
         // One that served and owes nothing may be closed by its other end, too: that is no break.
-        const idle = asking.isProven && asking.ids.size === 0 && error === null;
+        const idle = asking.isProven && asking.owed.isEmpty() && error === null;
         endAsking(peer, asking, idle ? 'idle' : asking.isUp ? 'broke' : 'failed', reason);
         if (error !== null) options.violated(peer, error);
       },
@@ -118,8 +117,8 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     const nowMs = performance.now();
     for (const [peer, asking] of askings) {
       if (!asking.isUp) continue;
-      const { ids, usedMs, line } = asking;
-      if (ids.size === 0) {
+      const { owed, usedMs, line } = asking;
+      if (owed.isEmpty()) {
         if (nowMs - usedMs >= options.idleMs()) endAsking(peer, asking, 'idle', 'nobody asked');
       } else if (nowMs - usedMs >= bulkStallMs && line?.isAliveSince(nowMs - bulkStallMs) === false) {
         endAsking(peer, asking, 'broke', 'nothing came for too long');
@@ -232,7 +231,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
         line: null,
         isUp: false,
         isProven: false,
-        ids: new Set(),
+        owed: createOwed(),
         usedMs: 0,
         timer: setTimeout(
           () => endAsking(peer, asking, 'failed', 'it did not come up in time'),
@@ -246,12 +245,17 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     canAsk: (peer) => askings.get(peer)?.isUp === true,
     request(peer, request) {
       const asking = askings.get(peer);
-      asking?.ids.add(request.id);
-      if (asking !== undefined) asking.usedMs = performance.now();
-      asking?.line?.send({ kind: 'request', request });
+      if (asking === undefined) return;
+      asking.owed.asked(request);
+      asking.usedMs = performance.now();
+      asking.line?.send({ kind: 'request', request });
     },
-    asks: (peer, id) => askings.get(peer)?.ids.has(id) === true,
-    cancel: (peer, id) => askings.get(peer)?.line?.send({ kind: 'cancel', id }),
+    asks: (peer, id) => askings.get(peer)?.owed.has(id) === true,
+    cancel(peer, id) {
+      const asking = askings.get(peer);
+      asking?.owed.cancelled(id);
+      asking?.line?.send({ kind: 'cancel', id });
+    },
     hangUp(peer) {
       const asking = askings.get(peer);
       if (asking !== undefined) endAsking(peer, asking, 'idle', 'nothing of it is wanted');

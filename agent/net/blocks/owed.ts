@@ -1,0 +1,40 @@
+/** What is open with a peer on one connection, so that nothing is taken from it that nobody asked for. Pure state. */
+import { P2psyncError } from '../../base/errors.ts';
+import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
+
+export type Owed = {
+  asked(request: BlockRequest): void;
+  /** What was on its way may still come: each of its digests once. */
+  cancelled(id: number): void;
+  /** Asked here, and not at its end: a cancelled one is, until the peer says `done`. */
+  has(id: number): boolean;
+  isEmpty(): boolean;
+  /** Which digests belong to an open request is for who asked. @throws {P2psyncError} malformed, where it is to no request, or to one cancelled too long ago. */
+  answered(answer: BlockAnswer): void;
+};
+
+export function createOwed(): Owed {
+  // Changes while running.
+  const requests = new Map<number, { readonly digests: number; left: number }>();
+  return {
+    asked: ({ id, digests }) =>
+      void requests.set(id, { digests: digests.length, left: Number.POSITIVE_INFINITY }),
+    cancelled(id) {
+      const request = requests.get(id);
+      if (request !== undefined) request.left = request.digests;
+    },
+    has: (id) => requests.has(id),
+    isEmpty: () => requests.size === 0,
+    answered({ id, kind }) {
+      const request = requests.get(id);
+      if (request === undefined) throw unasked(`request ${id}, which is not open`);
+      if (kind === 'done' || kind === 'busy') requests.delete(id);
+      else if (request.left === 0) throw unasked(`request ${id}, which was cancelled`);
+      else request.left -= 1;
+    },
+  };
+}
+
+function unasked(what: string): P2psyncError {
+  return new P2psyncError('malformed', `the bulk stream has an answer to ${what}`);
+}
