@@ -7,6 +7,12 @@ export function compareVersions(left: Version, right: Version): number {
   return left.epoch - right.epoch || left.sequence - right.sequence;
 }
 
+/** Null, and not told yet, are each the same as themselves alone. */
+export function sameVersion(left: Version | null | undefined, right: Version | null): boolean {
+  if (left === undefined || left === null || right === null) return left === right;
+  return compareVersions(left, right) === 0;
+}
+
 /** `1.42` */
 export function formatVersion(version: Version): string {
   return `${version.epoch}.${version.sequence}`;

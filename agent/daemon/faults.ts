@@ -14,7 +14,8 @@ export type Cause =
   | 'removed'
   | 'expired'
   | 'grants'
-  | 'head';
+  | 'head'
+  | 'halted';
 
 export type Faults = {
   /** Of one path; null: it is gone. Of more than can be shown, those that came first are kept. */

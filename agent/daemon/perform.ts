@@ -8,6 +8,7 @@ import { pause } from '../base/pause.ts';
 import { updateTree } from '../core/build.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { Change } from '../core/entry.ts';
+import type { SignedHead } from '../core/head.ts';
 import type { PeerId, ShareId } from '../core/keys.ts';
 import { withMoves } from '../core/moved.ts';
 import { ancestorsOf, comparePaths, type SharePath } from '../core/path.ts';
@@ -48,6 +49,7 @@ export type PerformPorts = {
   readonly signal: AbortSignal;
   readonly feed: (event: Event) => void;
   readonly onApplied: (applied: Applied) => void;
+  readonly onHalted: (heads: readonly [SignedHead, SignedHead]) => void;
   /** For `status`: something it shows has changed. */
   readonly onChange: () => void;
 };
@@ -242,6 +244,8 @@ export function createPerformer(ports: PerformPorts): Performer {
           return ports.onChange();
         case 'hangUpBlocks':
           return host.blocks.hangUp(effect.peer);
+        case 'halted':
+          return ports.onHalted(effect.heads);
         case 'note':
           log.info(effect.fields, effect.text);
           return run('blaming the writer', blameWriter(effect));

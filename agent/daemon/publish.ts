@@ -69,6 +69,8 @@ export type Publisher = {
   /** Signs the head of the same version again: time and roster version are news. */
   refresh(): Promise<void>;
   pause(paused: boolean): void;
+  /** Signs nothing any more: what this agent signed before does not fit together. */
+  halt(): void;
   /** Lets the publish go that the guard holds back now, if there is one. */
   allow(): void;
   readonly head: () => SignedHead | null;
@@ -100,6 +102,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let removed = 0;
   let paused = false;
   let held = false;
+  let halted = false;
 
   async function take(observed: Observed): Promise<void> {
     const update = (() => {
@@ -145,7 +148,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function seal(): Promise<void> {
-    if (paused || working === null) return;
+    if (paused || halted || working === null) return;
     if (working === head?.head.root) {
       // What went is back.
       removed = 0;
@@ -209,7 +212,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function refresh(): Promise<void> {
-    if (head === null) return;
+    if (head === null || halted) return;
     const again = sign(head.head);
     await store.write(writeHead(again));
     head = again;
@@ -224,6 +227,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     refresh: () => gate.run(refresh),
     pause(value) {
       paused = value;
+    },
+    halt() {
+      halted = true;
     },
     allow() {
       // Kept for later, a yes would let the next mass delete go unseen.

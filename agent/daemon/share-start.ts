@@ -3,6 +3,7 @@
  * side where this agent writes, and the observer, which is not started yet. Decides nothing.
  */
 import { messageOf, P2psyncError } from '../base/errors.ts';
+import type { SignedHead } from '../core/head.ts';
 import type { SharePath } from '../core/path.ts';
 import type { Event } from '../swarm/events.ts';
 import { createReplica, type Replica } from '../swarm/replica.ts';
@@ -15,6 +16,7 @@ import { openDisk, ownerPolicy, type ShareDisk } from './disk.ts';
 import { findUnindexed, handleDrift, mends } from './drift.ts';
 import type { Faults } from './faults.ts';
 import type { Gate } from './gate.ts';
+import { forgottenFault, isForgotten, readForgotten, writeForgotten } from './halt.ts';
 import { checkMarker } from './marker.ts';
 import { createObserver, type Observer } from './observe.ts';
 import { createPerformer, type Performer } from './perform.ts';
@@ -33,6 +35,10 @@ export type Running = {
   readonly content: Content;
   readonly observer: Observer;
   readonly writer: Writer | null;
+  /** False for a head that this agent signed and does not know: then it signs no other one, also after a restart. */
+  takes(head: SignedHead): boolean;
+  /** The grant may be of a higher epoch than the one that was halted. */
+  reviewHalt(): void;
 };
 
 export type StartPorts = Omit<ShareOptions, 'config'> & {
@@ -98,6 +104,8 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
   await distrust(store, recovered.rehashAll ? null : recovered.rehash);
 
   const writes = membership.grant()?.grant.writer === ports.agent.keyPair.publicKey;
+  const epoch = membership.grant()?.grant.epoch ?? null;
+  let forgotten = readForgotten(store, { epoch, head: readHead(store) });
   const replica = createReplica({
     self: host.peer,
     writer: writes,
@@ -117,6 +125,7 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     stage: disk.stage,
     content,
     applier,
+    onHalted: () => writer?.halt(),
   });
   const performer: Performer = {
     ...inner,
@@ -168,7 +177,37 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
   function touch(paths: readonly SharePath[]): void {
     observer.touch(paths);
   }
-  return { disk, replica, performer, content, observer, writer };
+
+  function takes(heard: SignedHead): boolean {
+    if (heard.head.writer !== ports.agent.keyPair.publicKey || !isForgotten(heard, replica.head()))
+      return true;
+    // Neighbours tell it again with each heartbeat.
+    if (forgotten !== null) return false;
+    stop(heard);
+    store.writeDurably(writeForgotten(heard)).catch((error: unknown) => {
+      if (!ports.signal.aborted) log.error({ err: error }, 'a head that was forgotten could not be stored');
+    });
+    return false;
+  }
+
+  function reviewHalt(): void {
+    if (forgotten !== null && forgotten.head.version.epoch < (membership.grant()?.grant.epoch ?? 0))
+      faults.setShare('halted', null);
+  }
+
+  function stop(heard: SignedHead): void {
+    forgotten = heard;
+    writer?.halt();
+    const fault = forgottenFault(heard, readHead(store));
+    log.error({ code: fault.code }, fault.message);
+    faults.setShare('halted', fault);
+    ports.onChange();
+  }
+
+  if (forgotten !== null) stop(forgotten);
+  // Two heads of one version were seen: of that epoch nothing more is signed.
+  if (readHalted(store) !== null && readHalted(store) === epoch) writer?.halt();
+  return { disk, replica, performer, content, observer, writer, takes, reviewHalt };
 }
 
 /** Faults of paths that went without anybody being told. */

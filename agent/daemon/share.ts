@@ -201,7 +201,7 @@ export function openShare(options: ShareOptions): Share {
   host.joinTopic(
     headsTopic(record.id),
     headsHandlers(topics, (peer, message) => {
-      if (running !== null) feed({ kind: 'headGossiped', peer, message });
+      if (running?.takes(message.head)) feed({ kind: 'headGossiped', peer, message });
     }),
   );
   host.joinTopic(peersTopic(record.id), peersHandlers(topics, takeStatement));
@@ -269,13 +269,15 @@ export function openShare(options: ShareOptions): Share {
       if (message.kind === 'status') {
         if (peers.noteApplied(peer, message.applied)) options.onChange();
       }
-      if (message.kind === 'head' && !isGranted(message, membership)) return;
+      if (message.kind === 'head' && !(isGranted(message, membership) && running?.takes(message.head)))
+        return;
       if (running !== null) feed({ kind: 'message', peer, message });
     },
     statement: takeStatement,
     documentsChanged() {
       tellStanding(record.name, membership, faults);
       if (running !== null && membership.isOut()) feed({ kind: 'pause', paused: true });
+      running?.reviewHalt();
       run('signing the head again', running?.writer?.refresh() ?? Promise.resolve());
       options.onMembers();
       options.onChange();

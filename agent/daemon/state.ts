@@ -30,6 +30,8 @@ export const stateKeys = {
   paused: 'paused',
   /** The two heads of one version that halt an epoch: JSON. */
   halted: 'halted',
+  /** A head that this agent signed, and that its index did not know. */
+  forgotten: 'forgotten',
   /** Versions that were applied lately: JSON. */
   versions: 'versions',
 } as const;

@@ -32,6 +32,7 @@ export type Writer = {
   seal(): Promise<void>;
   refresh(): Promise<void>;
   pause(paused: boolean): void;
+  halt(): void;
   allow(): void;
 };
 
@@ -85,6 +86,7 @@ export function createWriter(options: WriterOptions): Writer {
     },
     refresh: () => publisher.refresh(),
     pause: (paused) => publisher.pause(paused),
+    halt: () => publisher.halt(),
     allow: () => publisher.allow(),
   };
 }

@@ -6,7 +6,7 @@ import { haveDigestsMax, havesMax, heartbeatMs } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
-import { compareVersions, type Version } from '../core/version.ts';
+import { compareVersions, sameVersion, type Version } from '../core/version.ts';
 import type { Effect } from './events.ts';
 import type { HeadMessage } from './messages.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
@@ -228,9 +228,4 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
 function isBehind(neighbour: Neighbour, { head }: HeadMessage): boolean {
   if (!neighbour.heard) return false;
   return neighbour.head === null || compareVersions(neighbour.head, head.head.version) < 0;
-}
-
-function sameVersion(left: Version | null | undefined, right: Version | null): boolean {
-  if (left === undefined || left === null || right === null) return left === right;
-  return compareVersions(left, right) === 0;
 }

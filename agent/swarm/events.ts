@@ -98,6 +98,8 @@ export type Effect =
     }
   /** Close the connection on which its blocks come, with what is still on its way: nothing of that is wanted. */
   | { readonly kind: 'hangUpBlocks'; readonly peer: PeerId }
+  /** The writer signed two heads of one version: nothing newer of its epoch is applied from now on. */
+  | { readonly kind: 'halted'; readonly heads: readonly [SignedHead, SignedHead] }
   | {
       readonly kind: 'note';
       readonly text: string;

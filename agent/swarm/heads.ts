@@ -16,7 +16,7 @@ export type Verdict =
   | { readonly kind: 'refreshed' }
   | { readonly kind: 'old' }
   /** Two heads of one version: the epoch is halted from now on. */
-  | { readonly kind: 'equivocation'; readonly effects: readonly Effect[] };
+  | { readonly kind: 'equivocation'; readonly known: SignedHead; readonly effects: readonly Effect[] };
 
 export type Heads = {
   highest(): SignedHead | null;
@@ -52,7 +52,11 @@ export function createHeads(stored: SignedHead | null, haltedEpoch: number | nul
       if (known !== undefined && !sameStatement(known.head, offered.head.head)) {
         if (halted.has(version.epoch)) return { kind: 'old' };
         halted.add(version.epoch);
-        return { kind: 'equivocation', effects: [evidence(known, offered.head, version)] };
+        const effects: readonly Effect[] = [
+          evidence(known, offered.head, version),
+          { kind: 'halted', heads: [known, offered.head] },
+        ];
+        return { kind: 'equivocation', known, effects };
       }
       const highest = message?.head.head ?? null;
       const order = highest === null ? 1 : compareVersions(version, highest.version);

@@ -7,7 +7,7 @@ import { wholeFileBytesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
-import { compareVersions, type Version } from '../core/version.ts';
+import { compareVersions, sameVersion, type Version } from '../core/version.ts';
 import { createAnnounce, type Situation } from './announce.ts';
 import type { Effect, Event, Library, Progress } from './events.ts';
 import { createHeads } from './heads.ts';
@@ -178,7 +178,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       case 'head':
         return offer({ message, from: neighbour.peer, gossiped: false }, nowMs);
       case 'status':
-        if (!equalVersions(neighbour.applied, message.applied)) schedule.moved(neighbour.peer);
+        if (!sameVersion(neighbour.applied, message.applied)) schedule.moved(neighbour.peer);
         neighbour.heard = true;
         neighbour.applied = message.applied;
         neighbour.head = message.head;
@@ -212,7 +212,12 @@ export function createReplica(options: ReplicaOptions): Replica {
         return gossiped ? [] : tellOthers({ ...message, operations: null }, from);
       case 'equivocation':
         reconcile.stop(nowMs);
-        return [...verdict.effects, ...tellOthers(message, from)];
+        // Whoever it came from, and through it the writer, is to know of the other one.
+        return [
+          ...verdict.effects,
+          ...tellOthers(message, from),
+          { kind: 'send', peer: from, message: { kind: 'head', head: verdict.known, operations: null } },
+        ];
       case 'news':
         announce.news({ gossiped, small: message.operations !== null }, nowMs);
         noteHolders(message);
@@ -236,7 +241,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function canInline({ head, operations }: HeadMessage): boolean {
-    if (options.writer || paused || reconcile.isApplying() || equalVersions(inlined, head.head.version))
+    if (options.writer || paused || reconcile.isApplying() || sameVersion(inlined, head.head.version))
       return false;
     return operations !== null && operations.baseRoot === reconcile.applied()?.root;
   }
@@ -269,7 +274,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function isHighest(version: Version): boolean {
-    return equalVersions(heads.highest()?.head.version ?? null, version);
+    return sameVersion(heads.highest()?.head.version ?? null, version);
   }
 
   /** Starts what is due: the newest head, or what drifted. */
@@ -290,7 +295,7 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function isTarget(version: Version | null): boolean {
-    return equalVersions(reconcile.target()?.head.version ?? null, version);
+    return sameVersion(reconcile.target()?.head.version ?? null, version);
   }
 
   function wake(nowMs: number): readonly Effect[] {
@@ -342,8 +347,4 @@ export function createReplica(options: ReplicaOptions): Replica {
     head: heads.highest,
     applied: () => reconcile.applied()?.version ?? null,
   };
-}
-
-function equalVersions(left: Version | null, right: Version | null): boolean {
-  return left === null || right === null ? left === right : compareVersions(left, right) === 0;
 }

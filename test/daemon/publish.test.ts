@@ -7,7 +7,7 @@ import { inlineBytesMax, inlineEditsMax } from '../../agent/base/limits.ts';
 import { updateTree } from '../../agent/core/build.ts';
 import { formatVersion } from '../../agent/core/version.ts';
 import type { Published } from '../../agent/daemon/publish.ts';
-import { readApplied, readHead } from '../../agent/daemon/state.ts';
+import { readApplied, readHead, readWorking } from '../../agent/daemon/state.ts';
 import { type WriterShare, withWriterShare } from './writer-share.ts';
 
 const bytesOf = (length: number, seed: number): Buffer =>
@@ -49,6 +49,23 @@ test('a change raises the sequence by one, and a quiet look at the same disk pub
     await share.touch('a');
     assert.is(share.version(), '1.2');
     checkOperations(share, share.published.at(-1) as Published);
+  });
+});
+
+test('a writer that is halted signs nothing, neither a change nor its head again', async () => {
+  await withWriterShare(async (share) => {
+    writeFileSync(join(share.root, 'a'), 'one');
+    await share.scan();
+    share.writer().halt();
+    writeFileSync(join(share.root, 'a'), 'two!');
+    await share.touch('a');
+    await share.writer().refresh();
+    assert.equal(
+      share.published.map(({ head }) => formatVersion(head.head.version)),
+      ['1.1'],
+    );
+    // What it found is not forgotten: after a start that finds nothing amiss it is published.
+    assert.not.equal(readWorking(share.store()), share.published[0]?.head.head.root);
   });
 });
 

@@ -174,6 +174,7 @@ export function createAgent(options: AgentOptions): SimAgent {
         return;
       case 'hangUpBlocks':
         return hangUpBlocks(effect.peer);
+      case 'halted':
       case 'assemble':
         return;
     }

@@ -146,6 +146,7 @@ export function line(effect: Effect): string {
     case 'assemble':
       return `assemble ${effect.entry.path} ${effect.blocks.length}`;
     case 'gossip':
+    case 'halted':
     case 'note':
     case 'wake':
       return effect.kind;

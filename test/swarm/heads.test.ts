@@ -67,6 +67,13 @@ test('the evidence holds both signatures', () => {
   );
 });
 
+test('an epoch that was halted before a restart stays so', () => {
+  const { first, last } = versions(2);
+  const heads = createHeads(first.head, 1);
+  assert.is(heads.offer(last).kind, 'old');
+  assert.is(heads.highest(), first.head);
+});
+
 test('a higher epoch goes on where a lower one is halted', () => {
   const { share, first } = versions(1);
   const heads = createHeads(first.head);

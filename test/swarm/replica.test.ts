@@ -343,7 +343,7 @@ test('two heads of one version halt the epoch, are passed on, and what is applie
   const bench = createBench({ share, at: first });
   for (const peer of [ana, bo]) bench.step(joined(peer));
   const forged = share.forge(first.message.head);
-  check(bench, [told(ana, forged)], ['note', 'send bo head']);
+  check(bench, [told(ana, forged)], ['note', 'halted', 'send bo head', 'send ana head']);
   const third = share.publish([small('z', 10)], 9);
   check(bench, [gossiped(third.message)], []);
   assert.equal(bench.replica.applied(), v(1));
