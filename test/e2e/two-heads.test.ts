@@ -36,16 +36,18 @@ const filesOf = (agent: Agent): string[] =>
 test('two heads of one version are an error at the writer and at every replica, over restarts, and nothing is applied', async () => {
   await withMesh(async (mesh) => {
     const { writer, replica } = await putBack(mesh);
-    // Alone, it publishes what it finds on its disk as 1.2, which is another 1.2 than the first one.
+    // Alone, it publishes what it finds on its disk as 1.2, and what comes then as another 1.3.
     await replica.stop();
     await writer.start();
     await until('it is published', async () => (await writer.status()).head?.sequence === 2);
+    writeFileSync(join(writer.directory, 'fourth'), 'fourth');
+    await until('it is published', async () => (await writer.status()).head?.sequence === 3);
     await replica.start();
     await until('the replica says so', () => isHalted(replica));
     await until('the writer says so', () => isHalted(writer));
-    assert.match((await replica.status()).errors[0]?.message ?? '', /signed two heads of version 1\.2/);
+    assert.match((await replica.status()).errors[0]?.message ?? '', /signed two heads of version 1\.3/);
     const before = (await writer.status()).head;
-    writeFileSync(join(writer.directory, 'fourth'), 'fourth');
+    writeFileSync(join(writer.directory, 'fifth'), 'fifth');
     await writer.must(['rescan']);
     for (const agent of [writer, replica]) {
       await agent.stop();
