@@ -27,7 +27,7 @@ async function putBack(mesh: Mesh): Promise<{ readonly writer: Agent; readonly r
 
 async function isHalted(agent: Agent): Promise<boolean> {
   const { state, errors } = await agent.status();
-  return state === 'error' && errors.some((one) => one.code === 'conflict');
+  return state === 'error' && errors.some(({ code }) => code === 'conflict' || code === 'equivocation');
 }
 
 const filesOf = (agent: Agent): string[] =>
