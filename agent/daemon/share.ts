@@ -167,6 +167,9 @@ export function openShare(options: ShareOptions): Share {
     // What lies in the directory already is indexed before the first version comes, so that it can be reused.
     if (!isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
     await started.observer.start();
+    // Where nothing was published after a long pause, the head would read as stale until the next turn of the timer.
+    const signed = readHead(store);
+    if (signed !== null && Date.now() - signed.head.timeMs >= headRefreshMs) await started.writer?.refresh();
     scanned = true;
     housekeeper.applied();
     if (isFirst) for (const peer of joined) feed({ kind: 'peerJoined', peer });
