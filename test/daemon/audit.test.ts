@@ -1,4 +1,5 @@
 /** The audit log: what is written, what survives, and that nobody changes it unnoticed. */
+import { hash } from 'node:crypto';
 import {
   appendFile,
   copyFile,
@@ -153,6 +154,24 @@ test('a line that was altered, removed, moved or doubled is named', async () => 
   await after(
     (_, lines) => lines.map((line) => line.replace('"bo"', '"eve"')),
     ({ wrong }) => assert.equal([wrong?.line, wrong?.reason], [2, 'it was altered: its hash is another']),
+  );
+});
+
+/** With a hash of its own that fits again: what whoever has no key can do to one line. */
+function rehashed(line: string): string {
+  const hashed = line.slice(0, line.indexOf(',"hash":"'));
+  return `${hashed},"hash":"${hash('sha256', hashed, 'hex')}"}`;
+}
+
+test('a line that was altered and given a hash that fits is found by the line after it', async () => {
+  await after(
+    (_, lines) => lines.map((line) => rehashed(line.replace('"bo"', '"eve"'))),
+    ({ wrong }) => assert.equal([wrong?.line, wrong?.reason], [3, 'it does not follow the line before it']),
+  );
+  await after(
+    (_, lines) => lines.map((line, at) => (at > 0 ? line : rehashed(line.replace(/"prev":"0/, '"prev":"1')))),
+    ({ wrong }) =>
+      assert.equal([wrong?.line, wrong?.reason], [1, 'it does not begin the chain though it is the first']),
   );
 });
 
