@@ -5,6 +5,7 @@ import type { ShareStore } from '../store/share-store.ts';
 import type { ShareDisk } from './disk.ts';
 import { createHeapTrimmer } from './heap.ts';
 import type { Log } from './log.ts';
+import { readWorking } from './state.ts';
 import { sweepPages } from './sweep.ts';
 
 export type HousekeeperPorts = {
@@ -80,4 +81,15 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
       clearTimeout(timer);
     },
   };
+}
+
+/** Of trees whose pages stay: what is applied and heard of, what the writer has not signed yet, and the versions that are kept. */
+export function rootsInUse(
+  store: ShareStore,
+  current: readonly (Digest | undefined)[],
+  kept: readonly { readonly root: Digest }[],
+): readonly Digest[] {
+  return [...current, readWorking(store), ...kept.map(({ root }) => root)].filter(
+    (root) => root !== undefined && root !== null,
+  );
 }

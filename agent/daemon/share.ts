@@ -16,7 +16,7 @@ import { encodeStatementMessage, headsTopic, peersTopic } from '../wire/gossip.t
 import { createEventQueue } from './event-queue.ts';
 import { createFaults } from './faults.ts';
 import { createGate } from './gate.ts';
-import { createHousekeeper } from './housekeep.ts';
+import { createHousekeeper, rootsInUse } from './housekeep.ts';
 import { createPeerTable } from './peers.ts';
 import { createRefusals } from './refusals.ts';
 import { type Running, startShare } from './share-start.ts';
@@ -25,7 +25,7 @@ import type { Share, ShareOptions } from './share-types.ts';
 import { createSpeaker, type Speaker } from './speaker.ts';
 import { untilIdle } from './stall.ts';
 import { tellStanding } from './standing.ts';
-import { type Applied, readApplied, readHead, readWorking, stateKeys } from './state.ts';
+import { type Applied, readApplied, readHead, stateKeys } from './state.ts';
 import { createStrikeTally } from './strikes.ts';
 import { headsHandlers, isGranted, peersHandlers } from './topics.ts';
 import { distrust } from './trust.ts';
@@ -119,13 +119,7 @@ export function openShare(options: ShareOptions): Share {
     // Before the first scan, paths that were not durable at a crash may not be hashed again yet.
     disk: () => (scanned ? (running?.disk ?? null) : null),
     isIdle,
-    roots: () =>
-      [
-        applied?.root,
-        head()?.head.root,
-        readWorking(store),
-        ...versions.recent().map(({ root }) => root),
-      ].filter((root) => root !== undefined && root !== null),
+    roots: () => rootsInUse(store, [applied?.root, head()?.head.root], versions.recent()),
     exclusively: (work) =>
       gate.run(async () => {
         if (!isIdle()) return false;
