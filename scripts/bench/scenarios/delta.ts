@@ -24,15 +24,18 @@ type Change = {
   readonly stage: (path: string, spare: string) => () => void;
 };
 
+/** Seeds of what is written: none of those that the chunks of the large file have, or its bytes would be in the file already. */
+const freshSeeds = { overwritten: 1_000_077, appended: 1_000_078 };
+
 const changes: readonly Change[] = [
   {
     title: '1 MiB overwritten in the middle',
-    stage: (path) => () => overwrite(path, noise(MIB, 77), Math.floor(statSync(path).size / 2)),
+    stage: (path) => () => overwrite(path, noise(MIB, freshSeeds.overwritten), Math.floor(statSync(path).size / 2)),
   },
   { title: 'one byte inserted in front', stage: insertInFront },
   {
     title: '4 KiB appended',
-    stage: (path) => () => overwrite(path, noise(4 * KIB, 78), statSync(path).size),
+    stage: (path) => () => overwrite(path, noise(4 * KIB, freshSeeds.appended), statSync(path).size),
   },
 ];
 
