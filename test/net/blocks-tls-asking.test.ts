@@ -164,6 +164,8 @@ test('answers are handed on while their request is open, and anything else is a 
   log.length = 0;
   assert.throws(() => say({ kind: 'missing', id: 2, digest }), isBreach);
   say({ kind: 'missing', id: 1, digest });
+  // Each digest has one answer: more of them would be without end.
+  assert.throws(() => say({ kind: 'missing', id: 1, digest }), isBreach);
   say({ kind: 'done', id: 1 });
   assert.equal(log, ['missing 1', 'done 1']);
   assert.throws(() => say({ kind: 'done', id: 1 }), isBreach);

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Bytes } from '../../agent/base/bytes.ts';
-import { blockBytesMax, KIB, MIB } from '../../agent/base/limits.ts';
+import { blockBytesMax, KIB, MIB, requestDigestsMax } from '../../agent/base/limits.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../agent/swarm/messages.ts';
@@ -12,7 +12,8 @@ import { befriend, closeAll, ofKind, startTestHost, type TestHost } from './host
 
 const share = 'ab'.repeat(16) as ShareId;
 const firstDigest = digestOf(new Uint8Array(1));
-
+/** As many answers as a request can have. */
+const manyDigests: readonly Digest[] = Array.from({ length: requestDigestsMax }, () => firstDigest);
 const request = (id: number, digests: readonly Digest[] = [firstDigest]): SharedRequest => ({
   share,
   id,
@@ -66,7 +67,7 @@ test('blocks of every size arrive whole and hashed, and both ends count them', a
   const [ana, bo] = await pair();
   const contents = [0, 1, 4095, 70_000, MIB, blockBytesMax].map((size) => new Uint8Array(randomBytes(size)));
   const before = ana.traffic(bo.peer)?.receivedBytes ?? 0;
-  ana.blocks.request(bo.peer, request(1, contents.map(digestOf)));
+  ana.blocks.request(bo.peer, request(1, [...contents.map(digestOf), firstDigest]));
   await asked(bo, 1);
   for (const bytes of contents) {
     await bo.blocks.answer(ana.peer, block(1, bytes));
@@ -168,7 +169,7 @@ test('a slow consumer of 100 MB holds the server back, and little waits in betwe
   ];
   await befriend(ana, bo);
   await untilTls(ana, bo);
-  ana.blocks.request(bo.peer, request(1));
+  ana.blocks.request(bo.peer, request(1, manyDigests));
   await asked(bo, 1);
   const answer = block(1, bytes);
   while (sent < total) {
@@ -191,7 +192,7 @@ test('a consumer that stands still stops the server for itself alone, and its di
   const cleo = await startTestHost();
   await befriend(cleo, bo);
   await untilTls(cleo, bo);
-  ana.blocks.request(bo.peer, request(1));
+  ana.blocks.request(bo.peer, request(1, manyDigests));
   await bo.until((event) => event.kind === 'request' && event.peer === ana.peer && event.request.id === 1);
   let sent = 0;
   const serving = (async () => {

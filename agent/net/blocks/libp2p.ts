@@ -168,7 +168,6 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     cancel(peer, id) {
       const asking = askings.get(peer);
       if (asking?.owed.has(id) !== true) return;
-      asking.owed.cancelled(id);
       write(peer, asking, { kind: 'cancel', id });
     },
     hangUp: stopAsking,

@@ -4,32 +4,29 @@ import type { BlockAnswer, BlockRequest } from '../../swarm/messages.ts';
 
 export type Owed = {
   asked(request: BlockRequest): void;
-  /** What was on its way may still come: each of its digests once. */
-  cancelled(id: number): void;
-  /** Asked here, and not at its end: a cancelled one is, until the peer says `done`. */
+  /** Asked here, and not at its end: a cancelled one is, until the peer says `done`, for what was on its way may still come. */
   has(id: number): boolean;
   isEmpty(): boolean;
-  /** Which digests belong to an open request is for who asked. @throws {P2psyncError} malformed, where it is to no request, or to one cancelled too long ago. */
+  /**
+   * Each digest of a request is answered once, cancelled or not; which they are is for who asked.
+   * @throws {P2psyncError} malformed, where it is to no request, or more than was asked for.
+   */
   answered(answer: BlockAnswer): void;
 };
 
 export function createOwed(): Owed {
   // Changes while running.
-  const requests = new Map<number, { readonly digests: number; left: number }>();
+  /** How many digests of each are not answered. */
+  const requests = new Map<number, { left: number }>();
   return {
-    asked: ({ id, digests }) =>
-      void requests.set(id, { digests: digests.length, left: Number.POSITIVE_INFINITY }),
-    cancelled(id) {
-      const request = requests.get(id);
-      if (request !== undefined) request.left = request.digests;
-    },
+    asked: ({ id, digests }) => void requests.set(id, { left: digests.length }),
     has: (id) => requests.has(id),
     isEmpty: () => requests.size === 0,
     answered({ id, kind }) {
       const request = requests.get(id);
       if (request === undefined) throw unasked(`request ${id}, which is not open`);
       if (kind === 'done' || kind === 'busy') requests.delete(id);
-      else if (request.left === 0) throw unasked(`request ${id}, which was cancelled`);
+      else if (request.left === 0) throw unasked(`request ${id}, which has all it asked for`);
       else request.left -= 1;
     },
   };

@@ -252,9 +252,7 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
     },
     asks: (peer, id) => askings.get(peer)?.owed.has(id) === true,
     cancel(peer, id) {
-      const asking = askings.get(peer);
-      asking?.owed.cancelled(id);
-      asking?.line?.send({ kind: 'cancel', id });
+      askings.get(peer)?.line?.send({ kind: 'cancel', id });
     },
     hangUp(peer) {
       const asking = askings.get(peer);

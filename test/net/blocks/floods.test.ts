@@ -38,6 +38,14 @@ const floods: readonly (readonly [title: string, flood: Flood, cancel: boolean])
     true,
   ],
   [
+    'for one that is open, more than were asked for',
+    (frame, write) => {
+      if (frame.kind !== 'request') return;
+      for (let sent = 0; sent <= digests.length; sent += 1) write(block(frame.request.id));
+    },
+    false,
+  ],
+  [
     'for one that is at its end',
     (frame, write) => {
       if (frame.kind !== 'request') return;

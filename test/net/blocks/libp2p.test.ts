@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blockBytesMax, KIB, MIB, requestsOpenMax } from '../../../agent/base/limits.ts';
+import { blockBytesMax, KIB, MIB, requestDigestsMax, requestsOpenMax } from '../../../agent/base/limits.ts';
 import { digestOf } from '../../../agent/core/digest.ts';
 import type { ShareId } from '../../../agent/core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../../agent/swarm/messages.ts';
@@ -8,7 +8,13 @@ import { befriend, closeAll, failureOf, ofKind, startTestHost, type TestHost } f
 
 const share = 'ab'.repeat(16) as ShareId;
 const digest = digestOf(new Uint8Array(1));
-const request = (id: number): SharedRequest => ({ share, id, plane: 'block', digests: [digest] });
+/** @param answers how many may come. */
+const request = (id: number, answers: number = 3): SharedRequest => ({
+  share,
+  id,
+  plane: 'block',
+  digests: Array.from({ length: answers }, () => digest),
+});
 const block = (id: number, bytes: number): BlockAnswer => ({
   kind: 'block',
   id,
@@ -139,7 +145,7 @@ test('a slow consumer of 200 MB holds the server back, and neither end buffers m
       if (received % (4 * MIB) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     },
   });
-  ana.blocks.request(bo.peer, request(1));
+  ana.blocks.request(bo.peer, request(1, requestDigestsMax));
   await bo.until(ofKind('request'));
   while (sent < total) {
     sent += blockBytes;
@@ -154,7 +160,7 @@ test('a slow consumer of 200 MB holds the server back, and neither end buffers m
 
 test('a consumer that stands still stops the server, and its disconnect frees it', async () => {
   const [ana, bo] = await pair({ blockAnswer: () => new Promise(() => {}) });
-  ana.blocks.request(bo.peer, request(1));
+  ana.blocks.request(bo.peer, request(1, requestDigestsMax));
   await bo.until(ofKind('request'));
   let sent = 0;
   const serving = (async () => {

@@ -16,7 +16,7 @@ const digest = digestOf(bytes);
 /** How long two blocks take, ms. */
 async function transfer(asker: TestHost, server: TestHost, id: number): Promise<number> {
   const startMs = performance.now();
-  asker.blocks.request(server.peer, { share, id, plane: 'page', digests: [digest] });
+  asker.blocks.request(server.peer, { share, id, plane: 'page', digests: [digest, digest] });
   await server.until((event) => event.kind === 'request' && event.request.id === id);
   for (let block = 0; block < 2; block += 1) {
     await server.blocks.answer(asker.peer, { kind: 'block', id, digest, bytes });
