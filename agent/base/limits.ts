@@ -366,8 +366,8 @@ export const sweepAfterVersions = 256;
 // Blocks over TLS (net/blocks/tls*): one socket a direction and peer, all of them in one worker thread.
 /** A TLS connection that is not up by then is given up, ms; until it is up, requests go over libp2p. */
 export const bulkConnectMs = 2_000;
-/** A key that nobody used by then is worth nothing any more, ms: the peer asked for it just now. */
-export const bulkOfferMs = 10_000;
+/** A key that nobody used by then is worth nothing any more, ms: who asked for it has given up, and not yet asked for another. */
+export const bulkOfferMs = 2 * bulkConnectMs;
 /** An inbound connection has shown by then that it has a key, ms. */
 export const bulkHandshakeMs = 5_000;
 /** Inbound connections that have not shown a key, in all and from one IP; a newcomer beyond is closed unheard. */

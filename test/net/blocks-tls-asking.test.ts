@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { P2psyncError } from '../../agent/base/errors.ts';
-import { bulkLookMs, requestsOpenMax } from '../../agent/base/limits.ts';
+import { bulkConnectMs, bulkLookMs, bulkRetryMinMs, requestsOpenMax } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { PeerId, ShareId } from '../../agent/core/keys.ts';
 import { createTlsBlocks } from '../../agent/net/blocks/tls.ts';
@@ -237,6 +237,24 @@ test('a peer that comes anew replaces what it had, and one that is lost has noth
   assert.ok(log.includes('cancelled 1'));
   tls.lost(ana);
   assert.ok(newer.closed);
+});
+
+test('that the peer did not come is known before it tries again', async () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const { tls, log, lines } = setUp();
+    tls.setup(ana, { kind: 'bulkWanted' });
+    await setImmediate();
+    // It gives up, and may want the next key so soon: the first one is taken back then, and nothing can be said of it.
+    mock.timers.tick(bulkConnectMs);
+    assert.not(log.includes('unused'));
+    mock.timers.tick(bulkRetryMinMs - 1);
+    assert.is(log.at(-1), 'unused');
+    assert.ok(lineOf(lines, 0).closed);
+    tls.close();
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 /** Runs with timers that the test turns. */
