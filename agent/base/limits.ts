@@ -317,6 +317,8 @@ export const watchedNamesMax = 4096;
 /** How often each neighbour is asked for a sign of life on the control stream, ms; also measures the round trip. */
 export const pingMs = 2_000;
 
+/** Addresses that an index maps at first, bytes: room for over a million files. They are no memory; a larger index takes more. */
+export const indexMapBytes = 1024 * MIB;
 /** Files that a reading thread is given at once, and how long it reads before it reports, ms: a large file delays few. */
 export const readBatchFiles = 128;
 export const readSliceMs = 20;

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { type Bytes, utf8 } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
+import { indexMapBytes } from '../base/limits.ts';
 
 export type Table = Database<Bytes, Bytes>;
 
@@ -39,12 +40,18 @@ const formatNumber = 1;
 const formatKey = utf8('format');
 const binary = { keyEncoding: 'binary', encoding: 'binary' } as const;
 
+export type TablesOptions = {
+  readonly readOnly: boolean;
+  /** Addresses taken at first; more are taken when these are filled. */
+  readonly mapBytes?: number;
+};
+
 /** @throws {P2psyncError} not-found, where it is opened to be read and is not there; io; malformed for another format. */
-export function openTables(directory: string, options: { readonly readOnly: boolean }): Tables {
+export function openTables(directory: string, options: TablesOptions): Tables {
   const { readOnly } = options;
   // LMDB would make the directory even for a reader.
   if (readOnly && !existsSync(join(directory, 'data.mdb'))) throw missing(directory);
-  const root = openRoot(directory, readOnly);
+  const root = openRoot(directory, options);
   const table = (name: string): Table => root.openDB<Bytes, Bytes>({ name, ...binary });
   try {
     const tables: Tables = {
@@ -77,7 +84,10 @@ export function openTables(directory: string, options: { readonly readOnly: bool
   }
 }
 
-function openRoot(directory: string, readOnly: boolean): RootDatabase<Bytes, Bytes> {
+function openRoot(
+  directory: string,
+  { readOnly, mapBytes = indexMapBytes }: TablesOptions,
+): RootDatabase<Bytes, Bytes> {
   try {
     if (!readOnly) mkdirSync(directory, { recursive: true, mode: 0o700 });
     return open<Bytes, Bytes>({
@@ -85,6 +95,8 @@ function openRoot(directory: string, readOnly: boolean): RootDatabase<Bytes, Byt
       noSubdir: false,
       name: 'meta',
       maxDbs: 16,
+      // A mapping that grows leaves the smaller ones behind, and what was read through each of them counts once more.
+      mapSize: mapBytes,
       // Commit and flush are told apart: most writes need only outlive the process.
       separateFlushed: true,
       readOnly,
