@@ -431,8 +431,8 @@ export const paceSliceBytesMax = 64 * KIB;
 export const paceBurstMs = 30;
 /** Least rate that can be asked for, bytes a second: below it a slice would be a few bytes. */
 export const paceBytesPerSecondMin = 1024;
-/** Under a limit so much is asked for ahead, in time at its rate, ms: more would only wait in buffers, and look like a slow peer. */
-export const paceAheadMs = 250;
+/** Under a limit so much is asked for ahead, in time at its rate, ms: it comes at the network's pace, and more would pass the limit there. */
+export const paceAheadMs = 50;
 /** A connection on which a large block comes in slowly says so this often, ms: it is not to be taken for broken. */
 export const bulkSignMs = 1_000;
 

@@ -261,7 +261,7 @@ test('remembers a bounded number of announcements, the latest', () => {
   assert.ok(wants.holds(ana, digest(havesMax)));
 });
 
-test('under a download limit no more is asked for ahead than a quarter of a second brings, yet always something', () => {
+test('under a download limit no more is asked for ahead than a twentieth of a second brings, yet always something', () => {
   const bytes = 50_000;
   const complete = [ana, bo, cy];
   for (const downloadBytesPerMs of [0, 1, 1000, 5000]) {
