@@ -15,6 +15,8 @@ export type Access = {
   allows(address: string): boolean;
   /** Asks for the addresses of all names again; never throws. */
   refresh(): Promise<void>;
+  /** Other rules: they hold when each of their names was asked for once, the former ones until then. Never throws. */
+  change(rules: AccessRules): Promise<void>;
 };
 
 export type AccessOptions = {
@@ -30,12 +32,14 @@ type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 /** Null: it does not resolve. */
 type Names = Map<string, readonly Network[] | null>;
 type List = { readonly networks: readonly Network[]; readonly names: Names };
+type Lists = { readonly allow: List; readonly deny: List };
 
 /** Resolves when every name was asked for once. Rules as `config.toml` admits them. */
 export async function compileAccess(rules: AccessRules, options: AccessOptions): Promise<Access> {
   const resolve = options.resolve ?? systemResolve;
-  const allow = compileList(rules.allow);
-  const deny = compileList(rules.deny);
+  // Changes while running.
+  let lists = compileLists(rules);
+  let wanted = lists;
 
   const ask = async (list: 'allow' | 'deny', names: Names, name: string): Promise<void> => {
     const had = names.get(name);
@@ -54,16 +58,16 @@ export async function compileAccess(rules: AccessRules, options: AccessOptions):
       });
     }
   };
-  const refresh = async (): Promise<void> => {
+  const askAll = async ({ allow, deny }: Lists): Promise<void> => {
     await Promise.all([
       ...[...allow.names.keys()].map((name) => ask('allow', allow.names, name)),
       ...[...deny.names.keys()].map((name) => ask('deny', deny.names, name)),
     ]);
   };
 
-  await refresh();
-  if (allow.names.size + deny.names.size > 0 && !options.signal.aborted) {
-    const timer = setInterval(() => void refresh(), accessRefreshMs);
+  await askAll(lists);
+  if (!options.signal.aborted) {
+    const timer = setInterval(() => void askAll(lists), accessRefreshMs);
     timer.unref();
     options.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
   }
@@ -72,12 +76,24 @@ export async function compileAccess(rules: AccessRules, options: AccessOptions):
     allows(address) {
       const ip = parseAddress(address);
       if (ip === undefined) return false;
+      const { allow, deny } = lists;
       for (const networks of deny.names.values()) if (networks === null) return false;
       if (holds(deny, ip)) return false;
       return allow.networks.length + allow.names.size === 0 || holds(allow, ip);
     },
-    refresh,
+    refresh: () => askAll(lists),
+    async change(next) {
+      const compiled = compileLists(next);
+      wanted = compiled;
+      await askAll(compiled);
+      // Where they were changed again meanwhile, the last ones count, whichever names were found first.
+      if (wanted === compiled) lists = compiled;
+    },
   };
+}
+
+function compileLists({ allow, deny }: AccessRules): Lists {
+  return { allow: compileList(allow), deny: compileList(deny) };
 }
 
 function compileList(rules: readonly string[]): List {

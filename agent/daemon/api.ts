@@ -179,6 +179,10 @@ export function createApi(ports: ApiPorts): AgentApi {
       }
       ports.limits.change(next.limits);
       config = next;
+      if (live.includes('access')) {
+        await ports.access.change(next.access);
+        agent.host.reviewAddresses();
+      }
       if (live.length + restart.length > 0) await record({ event: 'config-changed', live, restart });
       return { changed: live, restart };
     },

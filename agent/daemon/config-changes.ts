@@ -4,7 +4,7 @@ import type { Config } from './config.ts';
 
 /** Of a share: what it reads anew each time it acts. */
 const liveShareKeys = new Set(['ignore', 'owner', 'perms', 'times', 'localChanges']);
-const liveKeys = new Set(['ready']);
+const liveKeys = new Set(['access', 'ready']);
 /** Of `[limits]`, by the names of `config.toml`. */
 const liveLimits = { upload: 'uploadRate', download: 'downloadRate', idle_timeout: 'idleTimeoutMs' } as const;
 

@@ -57,7 +57,7 @@ export type HostHandlers = {
    * hello (see `admit`).
    */
   allow(peer: PeerId, address: string, direction: Direction): boolean;
-  /** Before any handshake, inbound and outbound: allow and deny lists. */
+  /** Allow and deny lists: before any handshake, inbound and outbound, and of what stands when they were changed. */
   allowAddress(address: string): boolean;
   /** The control stream is open in both directions and usable. Said once, until `disconnected`. */
   connected(connected: Connected): void;
@@ -122,6 +122,8 @@ export type Host = {
    * `closeMs` to read what was said on the control stream.
    */
   expel(peer: PeerId): void;
+  /** `allowAddress` was changed: whom it refuses is heard and served no more from this turn on. Others who fetch blocks come anew. */
+  reviewAddresses(): void;
   /**
    * False: not connected, or it has not read for so long that its queue is full (then it is disconnected, with a note).
    * @throws {P2psyncError} limit-exceeded, above `controlFrameBytesMax`.
@@ -255,6 +257,15 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     return await openStream(connection, blocksProtocol);
   }
 
+  function cut(connections: readonly Connection[], reason: string): void {
+    for (const connection of connections) {
+      const peer = peerIdOf(connection);
+      // Nothing of it is heard or served from here on; what it was told last may still get out.
+      if (control.linkOf(peer) === connection) control.drop(peer, reason);
+      else connection.abort(new Error(reason));
+    }
+  }
+
   function violated(peer: PeerId, error: P2psyncError): void {
     handlers.note('bulk stream refused', { peer, code: error.code, reason: error.message });
     handlers.violated?.(peer, error.message);
@@ -315,11 +326,11 @@ export async function startHost(options: HostOptions, handlers: HostHandlers): P
     },
     expel(peer) {
       strangers.expel(peer);
-      const elected = control.linkOf(peer);
-      for (const connection of visits.of(peer))
-        if (connection !== elected) connection.abort(new Error('expelled'));
-      // Nothing of it is heard or served from here on; what it was told last may still get out.
-      control.drop(peer, 'expelled');
+      cut(visits.of(peer), 'expelled');
+    },
+    reviewAddresses() {
+      blocks.reviewAddresses();
+      cut(visits.refused(), 'the access lists refuse its address');
     },
     send: (peer, frame) => control.send(peer, frame),
     joinTopic: (topic, topicHandlers) => gossip.join(topic, topicHandlers),

@@ -34,6 +34,8 @@ export type Visits = {
   opened(connection: Connection): boolean;
   of(peer: PeerId): Connection[];
   all(): readonly Connection[];
+  /** Those whose address is not allowed any more. */
+  refused(): readonly Connection[];
   /** Its peer is admitted: it needs no place among the strangers. */
   settle(peer: PeerId): void;
   /** From now on everybody is refused. */
@@ -84,6 +86,10 @@ export function createVisits(options: VisitOptions): Visits {
     connection.abort(new Error(elected ? 'not admitted in time' : 'no control stream'));
   }
 
+  function isAllowed(connection: Connection): boolean {
+    return handlers.allowAddress(formatAddress(connection.remoteAddr));
+  }
+
   function of(peer: PeerId): Connection[] {
     return [...visits.keys()].filter((connection) => peerIdOf(connection) === peer);
   }
@@ -96,6 +102,11 @@ export function createVisits(options: VisitOptions): Visits {
     },
     opened(connection) {
       const peer = peerIdOf(connection);
+      // The lists may have been changed during the handshake.
+      if (!isAllowed(connection)) {
+        connection.abort(new Error('refused by the access lists here'));
+        return false;
+      }
       const stranger = connection.direction === 'inbound' && !strangers.isAdmitted(peer);
       const address = formatAddress(connection.remoteAddr);
       if (stranger && !unknown.take(connection, address)) {
@@ -115,6 +126,7 @@ export function createVisits(options: VisitOptions): Visits {
     },
     of,
     all: () => [...visits.keys()],
+    refused: () => [...visits.keys()].filter((connection) => !isAllowed(connection)),
     settle(peer) {
       for (const connection of of(peer)) unknown.leave(connection);
     },

@@ -90,4 +90,31 @@ test('a name that moves takes its rights along', async () => {
   assert.not(access.allows('192.0.2.1'));
 });
 
+test('rules that are changed hold when their names were looked up, and the last ones win whichever was found first', async () => {
+  const finds: Record<string, () => void> = {};
+  const access = await compileAccess(
+    { allow: ['192.0.2.1'], deny: [] },
+    {
+      signal: AbortSignal.abort(),
+      note: () => undefined,
+      resolve: (name) =>
+        new Promise((resolve) => {
+          finds[name] = () => resolve(['198.51.100.1']);
+        }),
+    },
+  );
+  const first = access.change({ allow: [], deny: ['slow'] });
+  const second = access.change({ allow: [], deny: ['quick'] });
+  assert.ok(access.allows('192.0.2.1'), 'the former rules until then');
+  assert.not(access.allows('192.0.2.2'));
+  finds.quick?.();
+  await second;
+  assert.not(access.allows('198.51.100.1'));
+  assert.ok(access.allows('192.0.2.2'));
+  await access.change({ allow: ['192.0.2.3'], deny: [] });
+  finds.slow?.();
+  await first;
+  assert.equal([access.allows('192.0.2.3'), access.allows('192.0.2.2')], [true, false]);
+});
+
 test.run();

@@ -30,6 +30,17 @@ function closed(socket: Socket): Promise<void> {
   return promise;
 }
 
+/** Asks for something over libp2p, and goes on when there is a connection for blocks. */
+async function untilTls(asker: TestHost, server: TestHost): Promise<void> {
+  asker.blocks.request(server.peer, { share, id: 1, plane: 'block', digests: [digest] });
+  for (let round = 0; asker.route(server.peer) !== 'tls'; round += 1) {
+    const before = server.count('control', asker.peer);
+    asker.send(server.peer, Uint8Array.of(1));
+    await server.until(() => server.count('control', asker.peer) > before);
+    assert.ok(round < 20_000);
+  }
+}
+
 // Started first and looked at last: the deadline runs meanwhile.
 const overdue: { host?: TestHost; socket?: Socket } = {};
 test.before(async () => {
@@ -122,6 +133,46 @@ test('lists that refuse a peer meanwhile hold for the port of blocks as well, bo
     await bo.until(() => bo.count('control') > round);
     assert.ok(round < 20_000);
   }
+  await closeAll(ana, bo);
+});
+
+test('lists that were changed cut what stands on both ports in that turn, and nobody whom they allow', async () => {
+  const refused = new Set<string>();
+  const bo = await startTestHost({}, { allowAddress: (address) => !refused.has(address) });
+  const [ana, carl] = [await startTestHost(), await startTestHost()];
+  for (const other of [ana, carl]) {
+    await befriend(other, bo);
+    await untilTls(other, bo);
+    other.blocks.request(bo.peer, { share, id: 7, plane: 'block', digests: [digest] });
+    await bo.until(
+      (event) => event.kind === 'request' && event.peer === other.peer && event.request.id === 7,
+    );
+  }
+  const there = bo.events.find(ofKind('connected', ana.peer));
+  assert.ok(there?.kind === 'connected');
+  refused.add(there?.kind === 'connected' ? there.address : '');
+  const before = bo.events.length;
+  bo.reviewAddresses();
+  assert.is(bo.count('disconnected', ana.peer), 1);
+  assert.is(bo.count('disconnected', carl.peer), 0);
+  // Their connections for blocks have addresses of their own: nothing is served on any that stood.
+  const cut = bo.events.slice(before).filter(ofKind('cancelled'));
+  assert.equal(new Set(cut.map((event) => 'peer' in event && event.peer)), new Set([ana.peer, carl.peer]));
+  for (const other of [ana, carl]) await other.until(ofKind('lost', bo.peer));
+  await ana.until(ofKind('disconnected', bo.peer));
+  assert.is(carl.count('disconnected'), 0);
+  carl.blocks.request(bo.peer, { share, id: 8, plane: 'block', digests: [digest] });
+  await bo.until((event) => event.kind === 'request' && event.peer === carl.peer && event.request.id === 8);
+  await closeAll(ana, bo, carl);
+});
+
+test('lists that are changed during a handshake hold for whom it makes known', async () => {
+  let asked = 0;
+  // The first question comes before the handshake.
+  const bo = await startTestHost({}, { allowAddress: () => asked++ === 0 });
+  const ana = await startTestHost();
+  assert.is(await failureOf(connect(ana, bo)), 'unreachable-peer');
+  assert.is(bo.count('connected'), 0);
   await closeAll(ana, bo);
 });
 

@@ -54,6 +54,8 @@ export type BlockPlane = BlockTransport & {
   ready(peer: PeerId): void;
   /** It is not any more: closes everything it has here, in this turn. */
   lost(peer: PeerId): void;
+  /** The access lists were changed: closes what may come from an address that is refused now. */
+  reviewAddresses(): void;
   close(): Promise<void>;
 };
 
@@ -139,6 +141,7 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
       tls.lost(peer);
       routes.forget(peer);
     },
+    reviewAddresses: () => tls.reviewAddresses(),
     close() {
       tls.close();
       return lines.close();

@@ -49,6 +49,11 @@ export type TlsBlocks = {
   setup(peer: PeerId, frame: BulkSetup): void;
   /** The peer is gone or not wanted any more: closes its connections and forgets its keys, in this turn. */
   lost(peer: PeerId): void;
+  /**
+   * Closes what peers opened, and takes back what was offered, in this turn: they may come from another address than that
+   * of their control stream. Whoever may come opens it anew.
+   */
+  reviewAddresses(): void;
   /** Looks after nothing any more. */
   close(): void;
 };
@@ -285,6 +290,10 @@ export function createTlsBlocks(options: TlsOptions): TlsBlocks {
       if (serving !== undefined) endServing(peer, serving);
       const asking = askings.get(peer);
       if (asking !== undefined) endAsking(peer, asking, 'idle', 'the peer is gone');
+    },
+    reviewAddresses() {
+      for (const peer of offers.keys()) withdraw(peer);
+      for (const [peer, serving] of servings) endServing(peer, serving);
     },
     close: () => clearInterval(looking),
   };
