@@ -30,7 +30,8 @@ const freshSeeds = { overwritten: 1_000_077, appended: 1_000_078 };
 const changes: readonly Change[] = [
   {
     title: '1 MiB overwritten in the middle',
-    stage: (path) => () => overwrite(path, noise(MIB, freshSeeds.overwritten), Math.floor(statSync(path).size / 2)),
+    stage: (path) => () =>
+      overwrite(path, noise(MIB, freshSeeds.overwritten), Math.floor(statSync(path).size / 2)),
   },
   { title: 'one byte inserted in front', stage: insertInFront },
   {
