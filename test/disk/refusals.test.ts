@@ -122,4 +122,40 @@ test('an agent that is not root writes in read-only directories of its own, and 
   assert.is(code, 0);
 });
 
+test('an agent that is not root and has four of its rights keeps owners, as OPERATING.md says to start it', async () => {
+  if (!isRoot || !hasSetpriv()) return;
+  const document = fs.readFileSync(join(import.meta.dirname, '../../docs/OPERATING.md'), 'utf8');
+  const rights = /--inh-caps (\S+) --ambient-caps\s+(\S+) p2psync run/.exec(document);
+  assert.is(rights?.[1], rights?.[2]);
+  const caps = rights?.[1] ?? '';
+  const root = fs.mkdtempSync(join(tmpdir(), 'share-'));
+  fs.chownSync(root, 65_534, 65_534);
+  const as = [
+    '--reuid',
+    '65534',
+    '--regid',
+    '65534',
+    '--clear-groups',
+    '--inh-caps',
+    caps,
+    '--ambient-caps',
+    caps,
+  ];
+  const run = [process.execPath, join(import.meta.dirname, 'capable-child.ts'), root];
+  const child = spawn('setpriv', [...as, ...run], { stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  fs.rmSync(root, { recursive: true, force: true });
+  assert.is(code, 0);
+});
+
+function hasSetpriv(): boolean {
+  try {
+    execFileSync('setpriv', ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    // A system without util-linux.
+    return false;
+  }
+}
+
 test.run();
