@@ -1,10 +1,11 @@
 /** What is taken from gossip: heads of the granted writer alone, statements of members alone. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { certifyByAuthority } from '../../agent/core/certificate.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { signGrant } from '../../agent/core/grant.ts';
 import { signHead } from '../../agent/core/head.ts';
-import { shareIdOf } from '../../agent/core/keys.ts';
+import { generateKeyPair, peerIdOf, shareIdOf } from '../../agent/core/keys.ts';
 import { signStatement } from '../../agent/core/statement.ts';
 import { headsHandlers, peersHandlers } from '../../agent/daemon/topics.ts';
 import { encodeHeadMessage, encodeStatementMessage } from '../../agent/wire/gossip.ts';
@@ -66,6 +67,25 @@ test('a head that a member signed, by its own right or in the writer’s name, i
       [validate(headOf(ana, 2), ana.peer), validate(headOf(writer), writer.peer)],
       ['take', 'ignore'],
     );
+  });
+});
+
+test('a head of a standby or an archive is taken by nobody, nor one of who is certified as a writer and was granted nothing', async () => {
+  await withMesh(async (mesh) => {
+    const share = shareIdOf(mesh.authority.publicKey);
+    const [writer, bo] = [await mesh.add('writer'), await mesh.add('bo', mesh.invite())];
+    await mesh.connect(bo, writer);
+    for (const role of ['standby', 'archive', 'writer'] as const) {
+      const keyPair = generateKeyPair();
+      const { publicKey: member } = keyPair;
+      const fields = { share, member, name: role, role, issuedMs: Date.now() };
+      assert.is((await bo.membership.admit(certifyByAuthority(fields, mesh.authority), [])).kind, 'member');
+      assert.is(bo.membership.roleOf(member), role === 'writer' ? 'standby' : role);
+      const { validate } = headsHandlers({ share, membership: bo.membership, admits }, () => undefined);
+      const head = { ...exampleHead, share, version: { epoch: 1, sequence: 99 }, writer: member };
+      const bytes = encodeHeadMessage({ kind: 'head', head: signHead(head, keyPair), operations: null });
+      assert.is(validate(bytes, peerIdOf(member)), 'ignore', role);
+    }
   });
 });
 
