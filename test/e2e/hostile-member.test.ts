@@ -69,6 +69,8 @@ async function isMet(rogue: Rogue, victim: Agent, peer: PeerId): Promise<boolean
 async function published(writer: Agent, text: string, victim: Agent): Promise<void> {
   writeFileSync(join(writer.directory, 'page'), text);
   await converged(writer, [victim], 30_000);
+  // The disk shows a version a moment before the agent says that it is applied.
+  await victim.must(['wait', '--timeout', '30s']);
 }
 
 test('heads that a member forges or brings again are taken by nobody, and honest members go on', async () => {
