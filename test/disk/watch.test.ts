@@ -252,6 +252,10 @@ test('a directory hears though others that were watched in it are files or gone'
     await watcher.add(dirs('d'));
     fs.writeFileSync(join(root, 'd/later'), '');
     await hear(marks('d/later'));
+    // What is suspected because of the renames may not have been watched anew yet: an audit does that.
+    await watcher.audit();
+    fs.writeFileSync(join(root, 'd/last'), '');
+    await hear(marks('d/last'));
     assert.equal(await watcher.audit(), []);
   }));
 
