@@ -1,11 +1,11 @@
-/** The program's version, from its package.json, which lies two or three directories above (source or dist). */
+/** The program's version, from its package.json, which lies one directory above what was built, and two above this source. */
 import { readFileSync } from 'node:fs';
 import { P2psyncError } from '../base/errors.ts';
 
 export const agentVersion = readVersion();
 
 function readVersion(): string {
-  for (const place of ['../../package.json', '../../../package.json']) {
+  for (const place of ['../package.json', '../../package.json']) {
     try {
       const text = readFileSync(new URL(place, import.meta.url), 'utf8');
       const found: unknown = JSON.parse(text);

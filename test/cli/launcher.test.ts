@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -49,7 +49,7 @@ async function makeTools(directory: string): Promise<string> {
   return directory;
 }
 
-test('in a checkout it runs the source with the node that was installed with it', async () => {
+test('in a checkout it runs with the node that was installed with it', async () => {
   const { code, out } = await launch(launcher, ['--version']);
   assert.is(code, 0);
   assert.match(out, /^p2psync \d/);
@@ -63,7 +63,7 @@ test('through a symbolic link it finds its package, and passes every word on as 
     const { out } = await launch(link, ['ls', 'two words', '']);
     assert.is(
       out.trimEnd(),
-      `${directory}/node_modules/node/bin/node --max-semi-space-size=4 --expose-gc ${directory}/dist/agent/cli/main.js ls two words`,
+      `${directory}/node_modules/node/bin/node --max-semi-space-size=4 --expose-gc ${directory}/dist/main.js ls two words`,
     );
   });
 });
@@ -76,12 +76,31 @@ test('a node that was hoisted beside the package is found', async () => {
   });
 });
 
-test('the source is run where it is, and what was built elsewhere', async () => {
+test('in a checkout what was built is run while it is as new as the source, and the source otherwise', async () => {
   await withPackage(async (directory) => {
     await makeNode(join(directory, 'node_modules/node/bin/node'), 'v26.0.0');
+    const source = join(directory, 'agent/cli/main.ts');
+    const built = join(directory, 'dist/main.js');
+    const isRun = async (file: string, why: string): Promise<void> => {
+      const { out } = await launch(join(directory, 'scripts/p2psync'), ['status']);
+      assert.ok(out.trimEnd().endsWith(`${file} status`), `${why}: ${out}`);
+    };
+    const age = async (file: string, seconds: number): Promise<void> => {
+      await utimes(file, 1_000_000_000 - seconds, 1_000_000_000 - seconds);
+    };
     await mkdir(join(directory, 'agent/cli'), { recursive: true });
-    await writeFile(join(directory, 'agent/cli/main.ts'), '');
-    assert.match((await launch(join(directory, 'scripts/p2psync'), [])).out, 'agent/cli/main.ts');
+    await writeFile(source, '');
+    await isRun(source, 'nothing was built');
+    await mkdir(join(directory, 'dist'));
+    await writeFile(built, '');
+    for (const file of ['agent', 'agent/cli', 'agent/cli/main.ts']) await age(join(directory, file), 100);
+    await age(built, 50);
+    await isRun(built, 'built after the source was written');
+    await age(source, 0);
+    await isRun(source, 'a file was edited');
+    await age(source, 100);
+    await age(join(directory, 'agent/cli'), 0);
+    await isRun(source, 'a file was removed');
   });
 });
 
