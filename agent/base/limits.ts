@@ -289,6 +289,8 @@ export const contentPendingBytesMax = 16 * MIB;
 /** A read of one block for a peer takes no longer, ms: a hung disk must not hold a place in the queue for ever. */
 export const serveReadMs = 30_000;
 
+/** Arrays and objects of a JSON text that lie in each other: ours have five at most. */
+export const jsonDepthMax = 64;
 /** Largest body of a request to the HTTP server, bytes: an invitation with many addresses is a few KiB. */
 export const httpBodyBytesMax = 64 * KIB;
 /** Connections the HTTP server holds open at once, on each of its two listeners. */

@@ -1,5 +1,7 @@
 /** Where members were last heard of, over restarts: the roster has only what they said when they joined. */
+
 import { fromUtf8, utf8 } from '../base/bytes.ts';
+import { parseJson } from '../base/json.ts';
 import { addressBookPeersMax } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { ShareStore } from '../store/share-store.ts';
@@ -34,7 +36,7 @@ export function createAddressBook(): AddressBook {
       const stored = store.state(stateKeys.addresses);
       const text = stored === undefined ? undefined : fromUtf8(stored);
       if (text === undefined) return;
-      for (const [peer, addresses] of JSON.parse(text) as [PeerId, string[]][]) {
+      for (const [peer, addresses] of parseJson(text) as [PeerId, string[]][]) {
         if (!known.has(peer)) known.set(peer, addresses);
       }
     },

@@ -1,5 +1,7 @@
 /** The events of the audit log, and the line each becomes: hash-chained, so that none can be altered unnoticed. Pure. */
+
 import { hash } from 'node:crypto';
+import { parseJson } from '../base/json.ts';
 import type { Role } from '../core/keys.ts';
 
 export type AuditEvent =
@@ -146,7 +148,7 @@ export function readLine(
 
 function parseLine(text: string): AuditLine | undefined {
   try {
-    const line = JSON.parse(text) as Partial<AuditLine> | null;
+    const line = parseJson(text) as Partial<AuditLine> | null;
     const whole =
       Number.isSafeInteger(line?.seq) &&
       [line?.time, line?.event, line?.prev, line?.hash].every((field) => typeof field === 'string');

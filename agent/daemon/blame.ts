@@ -2,8 +2,10 @@
  * What the writer did wrong, as `status` shows it: a tree that is no tree, two heads of one version. The latter is remembered
  * over restarts, with both heads: they are the proof. Decides nothing.
  */
+
 import { fromUtf8, utf8 } from '../base/bytes.ts';
 import type { ErrorFields } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { compareVersions, parseVersion, type Version } from '../core/version.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { Faults } from './faults.ts';
@@ -61,6 +63,6 @@ function readStored(store: Pick<ShareStore, 'state'>): Stored | null {
   const bytes = store.state(stateKeys.halted);
   const text = bytes === undefined ? undefined : fromUtf8(bytes);
   if (text === undefined) return null;
-  const { version, code, message }: Stored = JSON.parse(text);
+  const { version, code, message } = parseJson(text) as Stored;
   return { version, code, message };
 }

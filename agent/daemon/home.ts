@@ -1,7 +1,9 @@
 /** The files of an agent's home that say which shares it takes part in. Owns `shares.json`; never opens the index. */
+
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type { PublicKey, ShareId } from '../core/keys.ts';
 
 /** A share as this agent takes part in it. */
@@ -32,7 +34,7 @@ export async function readShares(home: string): Promise<readonly ShareRecord[]> 
     );
   }
   try {
-    const shares: unknown = JSON.parse(text);
+    const shares = parseJson(text);
     if (Array.isArray(shares) && shares.every(isShareRecord)) return shares;
   } catch {
     // Told below, like any other content that is not ours.

@@ -1,7 +1,9 @@
 /** Invitations that were made in this home, one small file each, so that `members` lists them before anybody has come. No secrets. */
+
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { issuedInvitationsMax } from '../base/limits.ts';
 import { readInvitation } from '../core/invitation.ts';
 import type { ShareId } from '../core/keys.ts';
@@ -46,7 +48,7 @@ export async function readIssued(home: string): Promise<readonly IssuedInvitatio
 
 async function readOne(path: string): Promise<IssuedInvitation | undefined> {
   try {
-    const one: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const one = parseJson(await readFile(path, 'utf8'));
     return isIssued(one) ? one : undefined;
   } catch (error) {
     if (error instanceof SyntaxError || systemCode(error) === 'ENOENT') return undefined;

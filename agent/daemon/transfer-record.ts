@@ -1,4 +1,5 @@
 /** One line of the transfer log: what became of one path, and who gave its bytes. Pure; its JSON is what people's scripts read. */
+import { parseJson } from '../base/json.ts';
 import { transferPeersMax } from '../base/limits.ts';
 import { type Change, type Entry, sameContent, sameEntry } from '../core/entry.ts';
 import { type DiskStat, mtimeUsOf } from '../core/stat.ts';
@@ -134,7 +135,7 @@ function differences(before: Entry, after: Entry): string {
 export function parseRecord(line: string): TransferRecord | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = parseJson(line);
   } catch {
     return undefined;
   }

@@ -1,6 +1,8 @@
 /** The program's version, from its package.json, which lies one directory above what was built, and two above this source. */
+
 import { readFileSync } from 'node:fs';
 import { P2psyncError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 
 export const agentVersion = readVersion();
 
@@ -8,7 +10,7 @@ function readVersion(): string {
   for (const place of ['../package.json', '../../package.json']) {
     try {
       const text = readFileSync(new URL(place, import.meta.url), 'utf8');
-      const found: unknown = JSON.parse(text);
+      const found = parseJson(text);
       if (
         typeof found === 'object' &&
         found !== null &&

@@ -1,5 +1,7 @@
 /** The versions of a share that this agent has applied lately, and when heads were first heard of. */
+
 import { type Bytes, fromUtf8, utf8 } from '../base/bytes.ts';
+import { parseJson } from '../base/json.ts';
 import { heardHeadsMax, versionsKeptMax } from '../base/limits.ts';
 import type { Counts } from '../core/entry.ts';
 import type { Head } from '../core/head.ts';
@@ -67,5 +69,5 @@ function firstHeads(store: ShareStore): Heard[] {
 function readVersions(store: ShareStore): readonly KeptVersion[] {
   const stored = store.state(stateKeys.versions);
   const text = stored === undefined ? undefined : fromUtf8(stored);
-  return text === undefined ? [] : (JSON.parse(text) as readonly KeptVersion[]);
+  return text === undefined ? [] : (parseJson(text) as readonly KeptVersion[]);
 }

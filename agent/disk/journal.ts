@@ -3,8 +3,10 @@
  * by the next run; afterwards the list of what is not on the device for certain. One line of JSON a work, between a
  * head and an end. Synchronous; for the commit's worker.
  */
+
 import { constants, readFileSync } from 'node:fs';
 import { systemCode } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { journalLineBytesMax, MIB } from '../base/limits.ts';
 import { agentDirectory } from '../core/path.ts';
 import { newJournalPath } from './agent-paths.ts';
@@ -75,7 +77,7 @@ function parse(lines: Iterable<string>): Journal | 'damaged' {
   let head: JournalHead | undefined;
   for (const line of lines) {
     if (head === undefined) {
-      const first: JournalHead & { readonly format: string } = JSON.parse(line);
+      const first = parseJson(line) as JournalHead & { readonly format: string };
       if (first.format !== format) return 'damaged';
       head = { boot: first.boot, tag: first.tag };
     } else if (line.startsWith('end ')) {

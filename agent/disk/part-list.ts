@@ -1,5 +1,7 @@
 /** What a big file is put together from, and its text in the stage: a line of JSON. Pure. */
+
 import { P2psyncError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { blockBytesMax } from '../base/limits.ts';
 import { type Digest, isDigest } from '../core/digest.ts';
 import type { BlockRef } from '../core/entry.ts';
@@ -27,7 +29,7 @@ export function encodeList({ size, sparse, blocks }: PartDescription): string {
 export function decodeList(content: Digest, text: string): PartDescription | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }

@@ -2,7 +2,9 @@
  * What a commit does to one path, with everything it needs to do it again after a kill: a line of the journal.
  * Pure.
  */
+
 import { assert } from '../base/assert.ts';
+import { parseJson } from '../base/json.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SharePath } from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
@@ -65,9 +67,9 @@ export function encodeWork(work: Work): string {
 
 /** Of a line that `encodeWork` made; whether the journal is whole is known by then. */
 export function decodeWork(line: string): Work {
-  const work: Work = JSON.parse(line, (key, value: unknown) =>
+  const work = parseJson(line, (key, value) =>
     bigintKeys.has(key) && typeof value === 'string' ? BigInt(value) : value,
-  );
+  ) as Work;
   assert(typeof work.path === 'string' && typeof work.kind === 'string', 'a line of the journal is a work');
   return work;
 }

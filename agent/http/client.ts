@@ -1,8 +1,10 @@
 /** The `AgentApi` of an agent that runs on this machine, over its control socket. One connection a call; keeps nothing open. */
+
 import type * as Http from 'node:http';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { type ErrorCode, P2psyncError, systemCode } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { httpAnswerBytesMax, httpLineBytesMax } from '../base/limits.ts';
 import type { AgentApi, AgentEvent } from './api.ts';
 import { openSocketPath } from './socket-path.ts';
@@ -206,7 +208,7 @@ async function* linesOf(response: Http.IncomingMessage): AsyncIterable<string> {
 
 function parse(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseJson(line);
   } catch (error) {
     throw new P2psyncError('malformed', 'the agent sent something that is not JSON', {}, { cause: error });
   }

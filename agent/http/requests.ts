@@ -1,6 +1,8 @@
 /** Bodies of the control socket's requests, checked. Pure. */
+
 import * as v from 'valibot';
 import { P2psyncError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import type {
   DiffRequest,
   InitRequest,
@@ -87,7 +89,7 @@ export const authorityNote: v.GenericSchema<unknown, AuthorityNote> = v.strictOb
 export function parseBody<Value>(schema: v.GenericSchema<unknown, Value>, body: string): Value {
   let data: unknown;
   try {
-    data = body === '' ? {} : JSON.parse(body);
+    data = body === '' ? {} : parseJson(body);
   } catch {
     throw new P2psyncError('usage', 'the body is not JSON');
   }

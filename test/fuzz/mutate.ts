@@ -1,5 +1,7 @@
 /** What is done to valid bytes: single bytes, lengths, pieces, two of them joined; now and then nothing is left of them. Pure. */
+
 import type { Bytes } from '../../agent/base/bytes.ts';
+import { parseJson } from '../../agent/base/json.ts';
 import type { Random } from '../sim/random.ts';
 
 type Context = { readonly random: Random; readonly others: readonly Bytes[] };
@@ -84,7 +86,7 @@ function repeat(bytes: Bytes, { random }: Context): Bytes {
 function retype(bytes: Bytes, { random }: Context): Bytes {
   let document: unknown;
   try {
-    document = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    document = parseJson(Buffer.from(bytes).toString('utf8'));
   } catch {
     return bytes;
   }

@@ -46,6 +46,13 @@ test('nothing is left for later, skipped or singled out', () => {
   assert.equal(wrong, []);
 });
 
+test('JSON that was read is parsed in one place', () => {
+  // A single string, a value of our own that is copied, and a line that the log has just written.
+  const others = ['agent/daemon/config-lines.ts', 'agent/daemon/config-edit.ts', 'agent/daemon/log.ts'];
+  const parsing = agent.filter(({ text }) => text.includes('JSON.parse(')).map(({ path }) => path);
+  assert.equal(parsing.sort(), ['agent/base/json.ts', ...others].sort());
+});
+
 test('every package has one version, and what npm installs is held against a checksum, on other platforms too', () => {
   const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
   const own = read('package.json') as Record<'dependencies' | 'devDependencies', Record<string, string>>;
