@@ -435,6 +435,8 @@ export const paceBurstMs = 30;
 export const paceBytesPerSecondMin = 1024;
 /** Under a limit so much is asked for ahead, in time at its rate, ms: it comes at the network's pace, and more would pass the limit there. */
 export const paceAheadMs = 50;
+/** A peer is asked to send at this share of the limit, percent: what it falls short is caught up, and little comes ahead. */
+export const paceToldPercent = 105;
 /** A connection on which a large block comes in slowly says so this often, ms: it is not to be taken for broken. */
 export const bulkSignMs = 1_000;
 

@@ -16,6 +16,8 @@ export type BulkFrame =
   | { readonly kind: 'request'; readonly request: SharedRequest }
   /** Nothing more of this request is wanted. */
   | { readonly kind: 'cancel'; readonly id: number }
+  /** What is asked for is to come no faster, bytes a second, from now on; 0: as fast as it can. */
+  | { readonly kind: 'rate'; readonly bytesPerSecond: number }
   | { readonly kind: 'answer'; readonly answer: BlockAnswer }
   /** A block, compressed with zstd: between those who agreed on that by the connection they use. */
   | PackedBlock;
@@ -43,6 +45,11 @@ export function encodeBulk(frame: BulkFrame): readonly Bytes[] {
       return [encodeRequest(frame.request)];
     case 'cancel':
       return [header(types.cancel, frame.id, 0)];
+    case 'rate': {
+      const buffer = header(types.rate, 0, rateBytes);
+      buffer.writeUInt32BE(Math.min(frame.bytesPerSecond, 0xffff_ffff), headerBytes);
+      return [buffer];
+    }
     case 'answer':
       return encodeAnswer(frame.answer);
     case 'packed': {
@@ -145,7 +152,7 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
   };
 }
 
-const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6, packed: 7 } as const;
+const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6, packed: 7, rate: 8 } as const;
 const planes: readonly BlockRequest['plane'][] = ['page', 'block'];
 
 const lengthBytes = 4;
@@ -155,6 +162,7 @@ const headerBytes = lengthBytes + 1 + 4;
 const requestFixedBytes = 1 + shareIdBytes;
 /** Of a packed block's rest: digest, bytes of the block. */
 const packedFixedBytes = digestBytes + 4;
+const rateBytes = 4;
 
 function header(type: number, id: number, bytes: number, room = bytes): Buffer {
   assert(Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff, "a request's id is 32 bits");
@@ -231,6 +239,9 @@ function checkLength(type: number, length: number, limits: BulkLimits): void {
     case types.busy:
       if (length !== 4) throw malformed(`a refusal's frame of ${length} bytes`);
       return;
+    case types.rate:
+      if (length !== rateBytes) throw malformed(`a rate's frame of ${length} bytes`);
+      return;
     case types.done:
     case types.cancel:
       if (length !== 0) throw malformed(`${length} bytes where none belong`);
@@ -268,6 +279,8 @@ function decodeFrame(type: number, id: number, bytes: Buffer): BulkFrame {
       };
     case types.done:
       return { kind: 'answer', answer: { kind: 'done', id } };
+    case types.rate:
+      return { kind: 'rate', bytesPerSecond: bytes.readUInt32BE(0) };
     default:
       assert(type === types.cancel, 'a type was checked with its length');
       return { kind: 'cancel', id };

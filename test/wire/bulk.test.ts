@@ -22,6 +22,7 @@ const frames: fc.Arbitrary<BulkFrame> = fc.oneof(
     }),
   }),
   record({ kind: fc.constant('cancel' as const), id: ids }),
+  record({ kind: fc.constant('rate' as const), bytesPerSecond: fc.nat(0xffff_ffff) }),
   record({
     kind: fc.constant('packed' as const),
     id: ids,

@@ -184,6 +184,7 @@ export const exampleBulk: readonly BulkFrame[] = [
     blockBytes: 5,
     bytes: Buffer.from('packed'),
   },
+  { kind: 'rate', bytesPerSecond: 1_048_576 },
 ];
 
 function documentOf({ body, signature }: SignedBytes): SignedBytes {

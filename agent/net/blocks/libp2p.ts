@@ -107,7 +107,7 @@ export function createLibp2pBlocks(options: BlocksOptions): Libp2pBlocks {
     try {
       for await (const frame of framesOf(serving.stream, received(peer), null)) {
         if (servings.get(peer) !== serving) return;
-        if (frame.kind === 'answer' || frame.kind === 'packed') throw wrongWay(frame);
+        if (frame.kind !== 'request' && frame.kind !== 'cancel') throw wrongWay(frame);
         if (frame.kind === 'cancel') cancelled(peer, serving, frame.id);
         else requested(peer, serving, frame.request);
       }

@@ -1,6 +1,6 @@
 /** What goes out of one connection and what comes in on it, a slice at a time, as a pace allows. Owns what waits. */
 import type { Bytes } from '../../base/bytes.ts';
-import { type Pace, slicesOf } from './pace.ts';
+import { type Pacing, slicesOf } from './pace.ts';
 
 export type PacedWriter = {
   /** In order. `done` where the last of it was written. */
@@ -11,7 +11,7 @@ export type PacedWriter = {
 
 /** @param now writes without waiting and calls `done` once that is with the system; never, where it fails. */
 export function createPacedWriter(
-  pace: Pace,
+  pace: Pacing,
   now: (parts: readonly Bytes[], done: () => void) => void,
 ): PacedWriter {
   // Changes while running.
@@ -69,7 +69,7 @@ export type PacedReader = {
 };
 
 export function createPacedReader(
-  pace: Pace,
+  pace: Pacing,
   on: { readonly receive: (chunk: Bytes) => void; readonly caughtUp: () => void },
 ): PacedReader {
   // Changes while running.

@@ -5,10 +5,16 @@
 import type { TLSSocket } from 'node:tls';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
-import { bulkAheadBytesMax, bulkBatchBytes, bulkSignMs } from '../../base/limits.ts';
+import {
+  bulkAheadBytesMax,
+  bulkBatchBytes,
+  bulkSignMs,
+  paceBytesPerSecondMin,
+  paceToldPercent,
+} from '../../base/limits.ts';
 import { digestOf } from '../../core/digest.ts';
 import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.ts';
-import type { Pace } from './pace.ts';
+import { createPace, type Pace, slowerOf } from './pace.ts';
 import { createPacedReader, createPacedWriter } from './paced.ts';
 import { costOf, type FromSockets, type LinkId } from './tls-messages.ts';
 import { type Block, createSpeedMeter, pack, unpack } from './tls-packing.ts';
@@ -21,6 +27,8 @@ export type Link = {
   /** The memory of blocks is given back once it is written. */
   send(frames: readonly BulkFrame[]): void;
   handled(costBytes: number): void;
+  /** The limit may be another one: the peer is told. */
+  reviewRate(): void;
   /** Without a word: neither to the main thread nor, beyond what TLS does, to the peer. */
   close(): void;
 };
@@ -30,7 +38,7 @@ const joinPartBytes = 4096;
 
 type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 
-/** Of what goes out, and of what comes in; null: it is small, and not held back. */
+/** Of what goes out, where the peer asks, and of what comes in, where it serves; null: it is small, and not held back. */
 export type LinkPaces = { readonly write: Pace | null; readonly read: Pace | null };
 
 /** @param socket after its handshake; its events, but not its data, are taken over. Says `closed` when it ends by itself. */
@@ -38,7 +46,9 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   // Fixed at start.
   const decoder = createBulkDecoder();
   const meter = createSpeedMeter();
-  const writer = paces.write === null ? null : createPacedWriter(paces.write, write);
+  /** Of the peer's own: what is served comes no faster than it said. */
+  const asked = createPace(undefined, undefined, 0);
+  const writer = paces.write === null ? null : createPacedWriter(slowerOf(paces.write, asked), write);
   const reader =
     paces.read === null ? null : createPacedReader(paces.read, { receive: takeIn, caughtUp: resume });
   // Changes while running.
@@ -53,6 +63,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   let failure: Error | undefined;
   let over = false;
   let saidMs = performance.now();
+  let toldBytesPerSecond = 0;
 
   function receive(chunk: Bytes): void {
     if (over) return;
@@ -87,6 +98,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   }
 
   function take(frame: BulkFrame): void {
+    if (frame.kind === 'rate') return heed(frame.bytesPerSecond);
     if (batch.length === 0) setImmediate(flush);
     const received = frame.kind === 'packed' ? checked(unpack(frame)) : checkedFrame(frame);
     const costBytes = costOf(received);
@@ -97,6 +109,20 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
       const { buffer } = received.answer.bytes;
       if (buffer instanceof ArrayBuffer) transfer.add(buffer);
     }
+  }
+
+  function heed(bytesPerSecond: number): void {
+    if (writer === null) throw new P2psyncError('malformed', 'a rate from a peer that serves');
+    asked.setRate(bytesPerSecond === 0 ? 0 : Math.max(bytesPerSecond, paceBytesPerSecondMin));
+  }
+
+  /** Held back here alone, a block would still come at the network's pace, into the kernel's buffer. */
+  function rateToTell(): readonly BulkFrame[] {
+    if (paces.read === null) return [];
+    const bytesPerSecond = Math.ceil((paces.read.rate() * paceToldPercent) / 100);
+    if (bytesPerSecond === toldBytesPerSecond) return [];
+    toldBytesPerSecond = bytesPerSecond;
+    return [{ kind: 'rate', bytesPerSecond }];
   }
 
   function flush(): void {
@@ -177,26 +203,30 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
 
   return {
     receive,
-    send(frames) {
-      if (over) return;
-      const costBytes = frames.reduce((sum, frame) => sum + costOf(frame), 0);
-      const parts = joined(frames.flatMap((frame) => encodeBulk(smaller(frame))));
-      const bytes = lengthOf(parts);
-      meter.given(bytes, performance.now());
-      (writer?.write ?? write)(parts, () => {
-        noteWritten(costBytes, bytes);
-        giveBack(frames);
-      });
-    },
+    send,
     handled(costBytes) {
       unhandledBytes -= costBytes;
       resume();
     },
+    reviewRate: () => send([]),
     close() {
       stop();
       socket.destroySoon();
     },
   };
+
+  function send(given: readonly BulkFrame[]): void {
+    const frames = [...rateToTell(), ...given];
+    if (over || frames.length === 0) return;
+    const costBytes = frames.reduce((sum, frame) => sum + costOf(frame), 0);
+    const parts = joined(frames.flatMap((frame) => encodeBulk(smaller(frame))));
+    const bytes = lengthOf(parts);
+    meter.given(bytes, performance.now());
+    (writer?.write ?? write)(parts, () => {
+      noteWritten(costBytes, bytes);
+      giveBack(frames);
+    });
+  }
 
   function smaller(frame: BulkFrame): BulkFrame {
     if (frame.kind !== 'answer' || frame.answer.kind !== 'block' || !meter.isSlow()) return frame;

@@ -44,7 +44,7 @@ export type FromSockets =
       readonly kind: 'frames';
       readonly link: LinkId;
       /** Blocks are whole and hashed: `verified` where they are what they are called. */
-      readonly frames: readonly Exclude<BulkFrame, { kind: 'packed' }>[];
+      readonly frames: readonly Exclude<BulkFrame, { kind: 'packed' | 'rate' }>[];
       /** Since the last one; also said without frames, as a sign of life while a large block comes in slowly. */
       readonly wireBytes: number;
     }

@@ -64,6 +64,17 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
   });
   const knocks = new Map<number, Socket>();
   let lastKnock = 0;
+  let closed = false;
+  void tellRates();
+
+  /** What is on its way would else come at the old rate to its end. */
+  async function tellRates(): Promise<void> {
+    for (let rate = paces.download.rate(); !closed; ) {
+      await paces.download.changedFrom(rate);
+      rate = paces.download.rate();
+      for (const link of links.values()) link.reviewRate();
+    }
+  }
 
   async function listen(hosts: readonly string[], wantedPort: number): Promise<void> {
     let port = wantedPort;
@@ -237,6 +248,7 @@ export function createSockets(post: Post, paces: SocketPaces): Sockets {
       }
     },
     close() {
+      closed = true;
       for (const server of servers) server.close();
       for (const socket of arrivals.keys()) socket.destroy();
       for (const link of [...links.keys(), ...dialling.keys()]) close(link);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KIB, MIB, paceBurstMs, paceBytesPerSecondMin, paceSliceMs } from '../../../agent/base/limits.ts';
-import { createPace, slicesOf } from '../../../agent/net/blocks/pace.ts';
+import { createPace, slicesOf, slowerOf } from '../../../agent/net/blocks/pace.ts';
 import { createRandom } from '../../sim/random.ts';
 
 function onClock(rate: number, memory?: SharedArrayBuffer) {
@@ -30,6 +30,28 @@ test('who asks first goes first, each behind the one before', () => {
   const { pace } = onClock(1000 * KIB);
   const waits = Array.from({ length: 8 }, () => pace.take(10 * KIB));
   assert.equal(waits, [0, 0, 0, 0, 10, 20, 30, 40]);
+});
+
+test('of two paces the slower one counts, and both are taken from', () => {
+  const [fast, slow, none] = [onClock(1000 * KIB).pace, onClock(10 * KIB).pace, onClock(0).pace];
+  const both = slowerOf(fast, slow);
+  assert.equal([both.rate(), both.sliceBytes()], [10 * KIB, slow.sliceBytes()]);
+  assert.equal([both.take(KIB), both.take(KIB), fast.take(40 * KIB), fast.take(KIB)], [0, 70, 0, 12]);
+  assert.equal(
+    [slowerOf(none, slow).rate(), slowerOf(slow, none).rate(), slowerOf(none, none).rate()],
+    [10 * KIB, 10 * KIB, 0],
+  );
+  assert.is(slowerOf(none, none).take(MIB), 0);
+});
+
+test('who waits for another rate hears of it, also where it came before', async () => {
+  const { pace } = onClock(KIB);
+  const other = onClock(KIB, pace.memory).pace;
+  const heard = other.changedFrom(KIB);
+  pace.setRate(MIB);
+  await heard;
+  await other.changedFrom(KIB);
+  assert.is(other.rate(), MIB);
 });
 
 test('a new rate holds at once, and what was taken before weighs nothing', () => {
