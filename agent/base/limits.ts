@@ -353,6 +353,8 @@ export const addressBookPeersMax = 2 * membersMax;
 /** First pause before a path that could not be put right is tried again, ms; it doubles up to the longest. */
 export const failedPathRetryMs = 250;
 export const failedPathRetryMsMax = 30_000;
+/** Changes of a share's first version that are one commit: few enough for one call of its thread, which takes some 100 ms. */
+export const firstPartChanges = 900;
 /** A walk over a whole tree lets others run after this many entries: about 10 ms. */
 export const treeWalkPauseEntries = 4_096;
 

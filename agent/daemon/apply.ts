@@ -5,23 +5,27 @@
 
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
+import { firstPartChanges } from '../base/limits.ts';
 import { iterateBlocks } from '../core/blocklist.ts';
+import { diffFromEmpty } from '../core/diff.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
-import type { Change, Content, Entry, HardlinkEntry } from '../core/entry.ts';
+import { type Change, type Content, type Entry, type HardlinkEntry, sameEntry } from '../core/entry.ts';
 import { type DirectoryMove, findDirectoryMoves, withoutMoved } from '../core/moved.ts';
-import { comparePaths, type SharePath, topDirectory } from '../core/path.ts';
+import { comparePaths, type SharePath } from '../core/path.ts';
 import { planSteps, type Step } from '../core/plan.ts';
 import { iterate, lookup } from '../core/tree.ts';
 import { formatVersion, parseVersion } from '../core/version.ts';
 import type { CommitInput, CommitOptions, CommitResult, Committer, Recovered } from '../disk/commit.ts';
 import type { Owners } from '../disk/owner.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
+import { applyInParts, type OnPart } from './apply-parts.ts';
 import type { Faults } from './faults.ts';
-import { asEntry, asFound, sameBytes } from './found.ts';
+import { asFound, sameBytes } from './found.ts';
 import type { Gate } from './gate.ts';
 import type { Log } from './log.ts';
 import { movable } from './movable.ts';
 import { type Applied, readApplied, writeApplied } from './state.ts';
+import { findStrays } from './strays.ts';
 
 export type ApplierPorts = {
   readonly store: ShareStore;
@@ -36,6 +40,8 @@ export type ApplierPorts = {
   readonly checkDirectory: () => Promise<void>;
   readonly faults: Pick<Faults, 'set'>;
   readonly log: Log;
+  /** Of a first version, how many changes are one commit. */
+  readonly partChanges?: number;
 };
 
 export type Outcome =
@@ -49,11 +55,13 @@ export type Applier = {
   /**
    * A change whose `before` and `after` are the same entry is a repair: what is on the disk now is what the index
    * says, or nothing we know.
+   * @param changes null: nothing is applied here yet, so every entry of the tree, some at a time. The result has no `done`
+   * then: `onPart` is told.
    */
   apply(
     target: Applied,
-    changes: readonly Change[],
-    options: { readonly signal: AbortSignal },
+    changes: readonly Change[] | null,
+    options: { readonly signal: AbortSignal; readonly onPart?: OnPart },
   ): Promise<Outcome>;
   /** The same for steps that belong to no new version; the caller holds the gate. */
   commitHere(
@@ -61,9 +69,16 @@ export type Applier = {
     changes: readonly Change[],
     options: { readonly signal: AbortSignal },
   ): Promise<Outcome>;
-  /** Finishes what a killed process left. @returns what was finished then, and what must be hashed again. */
-  recover(): Promise<{ readonly applied: Applied | null; readonly recovered: Recovered }>;
+  /** Finishes what a killed process left. @returns of which version it was, the same where that is whole now, and what must be hashed again. */
+  recover(): Promise<{
+    readonly target: Applied | null;
+    readonly applied: Applied | null;
+    readonly recovered: Recovered;
+  }>;
 };
+
+/** What a commit brings about: a version, or a part of the first one, with which none counts as applied yet. */
+type Goal = Applied & { readonly isPart: boolean };
 
 /** `foreign`: what lies there is nobody's we know, whatever the index says of it: it is kept aside. */
 type Prepared = { readonly changes: readonly Change[]; readonly foreign: ReadonlySet<SharePath> };
@@ -72,15 +87,15 @@ export function createApplier(ports: ApplierPorts): Applier {
   const { store, committer } = ports;
   const pages = (digest: Digest): Bytes | undefined => store.page(digest);
 
-  async function commitHere(
-    target: Applied,
+  async function commitTo(
+    target: Goal,
     changes: readonly Change[],
     options: { readonly signal: AbortSignal },
   ): Promise<Outcome> {
     try {
       const after = (path: SharePath): Entry | undefined => lookup(pages, target.root, path);
       const moves = await movable(findDirectoryMoves(changes), ports);
-      const prepared = prepare(target, withoutMoved(changes, moves));
+      const prepared = await prepare(target, withoutMoved(changes, moves));
       const linked = (path: SharePath): HardlinkEntry[] => linksTo(target.root, path);
       const steps = planSteps({ changes: prepared.changes, after, linksTo: linked, moves });
       const result = await committer.commit(commitInput(target, steps, prepared.foreign), options);
@@ -94,14 +109,10 @@ export function createApplier(ports: ApplierPorts): Applier {
     }
   }
 
-  function commitInput(
-    target: Applied,
-    steps: readonly Step[],
-    foreign: ReadonlySet<SharePath>,
-  ): CommitInput {
+  function commitInput(target: Goal, steps: readonly Step[], foreign: ReadonlySet<SharePath>): CommitInput {
     return {
       steps,
-      tag: `${formatVersion(target.version)} ${target.root}`,
+      tag: formatTag(target),
       expected: (path) => (foreign.has(path) ? null : (store.record(path)?.stat ?? null)),
       locate: (digest) => store.locations(digest),
       blocksOf: (content) => [...iterateBlocks(pages, content)],
@@ -111,7 +122,7 @@ export function createApplier(ports: ApplierPorts): Applier {
     };
   }
 
-  async function storeOutcome(target: Applied, result: CommitResult): Promise<CommitResult> {
+  async function storeOutcome(target: Goal, result: CommitResult): Promise<CommitResult> {
     const index: IndexEdit[] = [];
     const moves: DirectoryMove[] = [];
     for (const { path, stat, from } of result.done) {
@@ -123,7 +134,7 @@ export function createApplier(ports: ApplierPorts): Applier {
     const failed = withBelow(target.root, result.failed);
     // Whatever lies there, it is not the tree's: a later look must not take it for that.
     for (const { path } of failed) index.push({ path, record: null });
-    await store.write({ moves, index, state: new Map([writeApplied(target)]) });
+    await store.write({ moves, index, state: new Map(target.isPart ? [] : [writeApplied(target)]) });
     await committer.settle();
     for (const { path, keptAs } of result.kept) {
       ports.log.warn({ path, keptAs }, 'a local change was moved aside');
@@ -180,46 +191,58 @@ export function createApplier(ports: ApplierPorts): Applier {
    * The changes as the disk asks for them: where the tree had nothing, or has the same, what the index knows to
    * lie there stands in for `before`. With no version applied yet, whatever the tree does not have is a stray.
    */
-  function prepare(target: Applied, changes: readonly Change[]): Prepared {
+  async function prepare(target: Goal, changes: readonly Change[]): Promise<Prepared> {
     const foreign = new Set<SharePath>();
-    const known = changes.map((change): Change => {
+    const known = changes.flatMap((change): readonly Change[] => {
       const { path, before, after } = change;
-      if (before !== after && before !== null) return change;
+      if (before !== after && before !== null) return [change];
       const record = store.record(path);
-      if (record === undefined || after === null) return { path, before: null, after };
+      if (record === undefined || after === null) return [{ path, before: null, after }];
       const found = asFound(after, record.stat, ports.owners.nameOf(record.stat.uid, record.stat.gid));
       const content = after.kind === 'file' ? after.content : null;
       const same = content === null || (record.content !== null && sameBytes(record.content, content));
       // A symlink's target is not in the index: it is made anew.
-      if (found !== null && same && after.kind !== 'symlink') return { path, before: found, after };
+      if (found !== null && same && after.kind !== 'symlink')
+        return before === null && sameEntry(found, after) ? [] : [{ path, before: found, after }];
       foreign.add(path);
-      return { path, before: null, after };
+      return [{ path, before: null, after }];
     });
-    if (readApplied(store) !== null) return { changes: known, foreign };
-    for (const [path, { stat }] of store.below(topDirectory)) {
-      if (lookup(pages, target.root, path) !== undefined) continue;
-      foreign.add(path);
-      known.push({ path, before: asEntry(path, stat), after: null });
+    if (target.isPart || readApplied(store) !== null) return { changes: known, foreign };
+    for (const stray of await findStrays(store, target.root)) {
+      foreign.add(stray.path);
+      known.push(stray);
     }
     return { changes: known.sort((left, right) => comparePaths(left.path, right.path)), foreign };
   }
 
   return {
-    apply: (target, changes, options) => ports.gate.run(() => commitHere(target, changes, options)),
-    commitHere,
+    apply: (target, changes, { signal, onPart = () => undefined }) =>
+      ports.gate.run(() => {
+        if (changes !== null) return commitTo({ ...target, isPart: false }, changes, { signal });
+        return applyInParts(diffFromEmpty(pages, target.root), {
+          commit: (part, { isLast }) => commitTo({ ...target, isPart: !isLast }, part, { signal }),
+          onPart,
+          partChanges: ports.partChanges ?? firstPartChanges,
+        });
+      }),
+    commitHere: (target, changes, options) => commitTo({ ...target, isPart: false }, changes, options),
     async recover() {
       return ports.gate.run(async () => {
         const recovered = await committer.recover(ports.ignored);
-        if (recovered.finished === null) return { applied: null, recovered };
-        const applied = parseTag(recovered.finished.tag);
-        await storeOutcome(applied, recovered.finished.result);
-        return { applied, recovered };
+        if (recovered.finished === null) return { target: null, applied: null, recovered };
+        const { isPart, ...target } = parseTag(recovered.finished.tag);
+        await storeOutcome({ ...target, isPart }, recovered.finished.result);
+        return { target, applied: isPart ? null : target, recovered };
       });
     },
   };
 }
 
-function parseTag(tag: string): Applied {
-  const [version = '', root = ''] = tag.split(' ');
-  return { version: parseVersion(version), root: parseDigest(root) };
+function formatTag({ version, root, isPart }: Goal): string {
+  return `${formatVersion(version)} ${root}${isPart ? ' part' : ''}`;
+}
+
+function parseTag(tag: string): Goal {
+  const [version = '', root = '', part] = tag.split(' ');
+  return { version: parseVersion(version), root: parseDigest(root), isPart: part !== undefined };
 }

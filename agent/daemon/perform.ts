@@ -176,8 +176,9 @@ export function createPerformer(ports: PerformPorts): Performer {
   }
 
   /** A path that could not be put right may have been in somebody's hands; so may the directories above it. */
-  function retryLater(done: readonly Change[], failed: readonly SharePath[]): void {
-    for (const { path } of done) failing.delete(path);
+  function retryLater(done: readonly Change[] | null, failed: readonly SharePath[]): void {
+    if (done === null) failing.clear();
+    else for (const { path } of done) failing.delete(path);
     for (const path of failed) failing.add(path);
     if (failed.length === 0) {
       retryMs = failedPathRetryMs;

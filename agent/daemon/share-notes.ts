@@ -101,6 +101,10 @@ export function createShareNotes(ports: NotesPorts): ShareNotes {
 
   function applied(version: string, changes: readonly Change[], result: CommitResult): void {
     noteHealed(changes, result);
+    noteTransfers(version, changes, result);
+  }
+
+  function noteTransfers(version: string, changes: readonly Change[], result: CommitResult): void {
     if (transfers === null || changes.length === 0) return;
     const time = new Date().toISOString();
     transfers.add({
@@ -145,8 +149,13 @@ export function createShareNotes(ports: NotesPorts): ShareNotes {
     watching: (applier) => ({
       ...applier,
       async apply(target, changes, options) {
-        const outcome = await applier.apply(target, changes, options);
-        if (outcome.kind === 'applied') applied(formatVersion(target.version), changes, outcome.result);
+        const version = formatVersion(target.version);
+        const onPart = (part: readonly Change[], result: CommitResult): void =>
+          noteTransfers(version, part, result);
+        const outcome = await applier.apply(target, changes, { ...options, onPart });
+        if (outcome.kind !== 'applied') return outcome;
+        if (changes === null) noteHealed([], outcome.result);
+        else applied(version, changes, outcome.result);
         return outcome;
       },
       async commitHere(target, changes, options) {
@@ -156,7 +165,7 @@ export function createShareNotes(ports: NotesPorts): ShareNotes {
       },
       async recover() {
         const found = await applier.recover();
-        if (found.applied !== null) finished(found.applied, found.recovered.finished?.result.done ?? []);
+        if (found.target !== null) finished(found.target, found.recovered.finished?.result.done ?? []);
         return found;
       },
     }),

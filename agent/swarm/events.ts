@@ -84,8 +84,11 @@ export type Effect =
   | { readonly kind: 'storeHead'; readonly message: HeadMessage; readonly inline: boolean }
   /** Blocks of this file are about to be asked for: place them at their offsets as they come. */
   | { readonly kind: 'assemble'; readonly entry: FileEntry; readonly blocks: readonly BlockRef[] }
-  /** Everything for `head` is here: stage, check, journal, rename, index; then say `applied` or `applyFailed`. */
-  | { readonly kind: 'apply'; readonly head: SignedHead; readonly changes: readonly Change[] }
+  /**
+   * Everything for `head` is here: stage, check, journal, rename, index; then say `applied` or `applyFailed`. `changes` null:
+   * nothing is applied here yet, so every entry of its tree.
+   */
+  | { readonly kind: 'apply'; readonly head: SignedHead; readonly changes: readonly Change[] | null }
   /** Call again with `tick` at this time; a later `wake` replaces an earlier one. */
   | { readonly kind: 'wake'; readonly atMs: number }
   /** `added` for this, `strikes` in all, less what was forgiven. */

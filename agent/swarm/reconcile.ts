@@ -5,7 +5,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import { hasCode, messageOf } from '../base/errors.ts';
 import { walkEntriesPerStep, wantsMax } from '../base/limits.ts';
-import { diffFromEmpty, diffTrees } from '../core/diff.ts';
+import { diffTrees } from '../core/diff.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
 import type { Change } from '../core/entry.ts';
 import type { Head, SignedHead } from '../core/head.ts';
@@ -132,24 +132,25 @@ export function createReconcile(options: {
 
   function collect({ root }: Head): void {
     const from = applied?.root ?? null;
-    if (collector === null) {
-      if (from === null) collector = diffFromEmpty(pages, root);
-      else if (from === root) collector = [][Symbol.iterator]();
-      else collector = diffTrees(pages, from, root);
-    }
+    // Not one by one: there may be a million.
+    if (from === null) return startApply(null);
+    collector ??= from === root ? [][Symbol.iterator]() : diffTrees(pages, from, root);
     for (let count = 0; count < walkEntriesPerStep; count += 1) {
       const next = collector.next();
       if (next.done !== true) {
         changes.push(next.value);
         continue;
       }
-      assert(target !== null, 'an apply has a target');
-      effects.push({ kind: 'apply', head: target, changes: drift.addTo(changes) });
-      phase = 'applying';
-      collector = null;
-      walk = null;
-      return;
+      return startApply(drift.addTo(changes));
     }
+  }
+
+  function startApply(all: readonly Change[] | null): void {
+    assert(target !== null, 'an apply has a target');
+    effects.push({ kind: 'apply', head: target, changes: all });
+    phase = 'applying';
+    collector = null;
+    walk = null;
   }
 
   /** Missed by the apply, and not met on the walk: wanted all the same. What an older target missed may be nowhere any more. */

@@ -305,6 +305,43 @@ test('a commit that was killed before its outcome was stored is finished by the 
   });
 });
 
+test('a first version that was killed after one of its parts counts as none, and is gone through again', async () => {
+  await withReplicaShare(async ({ writer, replica }) => {
+    furnish(writer.root);
+    for (let count = 0; count < 20; count += 1) writeFileSync(join(writer.root, `more ${count}`), `${count}`);
+    await writer.scan();
+    await replica.scan();
+    const { target } = await replica.prepare();
+    const store = replica.store();
+    const write = store.write;
+    let writes = 0;
+    store.write = async (batch) => {
+      writes += 1;
+      if (writes === 3) throw new Error('killed');
+      return write(batch);
+    };
+    const signal = new AbortController().signal;
+    await replica
+      .applier()
+      .apply(target, null, { signal })
+      .then(() => assert.unreachable('the process is dead'))
+      .catch((error: Error) => assert.is(error.message, 'killed'));
+    store.write = write;
+    await replica.restart();
+    const recovered = await replica.applier().recover();
+    assert.equal([recovered.applied, recovered.target], [null, target]);
+    assert.is(readApplied(replica.store()), null);
+    await replica.scan();
+    replica.fetched();
+    assert.is((await replica.follow()).kind, 'applied');
+    assert.equal(readApplied(replica.store()), target);
+    replica.check();
+    assert.equal(replica.kept(), {});
+    await replica.scan();
+    assert.equal(await replica.heal(), []);
+  });
+});
+
 test('one commit waits for the other', async () => {
   await withReplicaShare(async ({ writer, replica }) => {
     furnish(writer.root);

@@ -109,6 +109,8 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
       checkDirectory: () => checkMarker(root, id),
       faults,
       log: notebook.log,
+      // So few that every tree has several.
+      partChanges: 3,
     });
     let quiet = Promise.withResolvers<void>();
     const ports = {
@@ -185,7 +187,7 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
     await fetch(files.flatMap(blocksOf).filter((digest) => !now.store.hasBlock(digest)));
   }
 
-  async function commit(target: Applied, changes: readonly Change[]): Promise<Outcome> {
+  async function commit(target: Applied, changes: readonly Change[] | null): Promise<Outcome> {
     for (let times = 0; times < 3; times += 1) {
       const outcome = await now.applier.apply(target, changes, { signal });
       if (outcome.kind !== 'lost') {
@@ -230,7 +232,7 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
     prepare,
     async follow() {
       const { target, changes } = await prepare();
-      return commit(target, changes);
+      return commit(target, readApplied(now.store) === null ? null : changes);
     },
     async scan() {
       if (started) await now.observer.rescan();

@@ -71,6 +71,7 @@ function applierOf(result: Partial<CommitResult>): Applier {
     apply: async () => outcome,
     commitHere: async () => outcome,
     recover: async () => ({
+      target: null,
       applied: null,
       recovered: { finished: null, rehash: [], rehashAll: false },
     }),
@@ -193,7 +194,9 @@ test('a commit that a crash cut short is written down when it is finished', asyn
   const applied = { version: { epoch: 1, sequence: 3 }, root: treeOf([fileAt('a')]) };
   const result = { ...nothing, done: doneOf('a', 'gone') };
   const recovered = { finished: { tag: '', result }, rehash: [], rehashAll: false };
-  await notes.watching({ ...applierOf({}), recover: async () => ({ applied, recovered }) }).recover();
+  await notes
+    .watching({ ...applierOf({}), recover: async () => ({ target: applied, applied, recovered }) })
+    .recover();
   assert.equal(
     records.map(({ op, path: one, version }) => [op, one, version]),
     [

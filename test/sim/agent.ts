@@ -3,6 +3,7 @@
  * restart (head, applied version, pages and blocks); checks every rule that a replica must keep.
  */
 import { blockBytesMax } from '../../agent/base/limits.ts';
+import { diffFromEmpty } from '../../agent/core/diff.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { Change, Entry } from '../../agent/core/entry.ts';
 import type { SignedHead } from '../../agent/core/head.ts';
@@ -157,7 +158,7 @@ export function createAgent(options: AgentOptions): SimAgent {
       case 'storeHead':
         return storeHead(effect.message, effect.inline);
       case 'apply':
-        return apply(effect.head, effect.changes);
+        return apply(effect.head, effect.changes ?? everything(effect.head));
       case 'wake':
         wakeMs = effect.atMs;
         later(effect.atMs - clock.nowMs(), () => {
@@ -233,6 +234,10 @@ export function createAgent(options: AgentOptions): SimAgent {
       if (inline) storeInline(durable, message);
       dispatch({ kind: 'headStored', version });
     });
+  }
+
+  function everything({ head: { root } }: SignedHead): readonly Change[] {
+    return [...diffFromEmpty((digest) => pages.get(digest), root)];
   }
 
   function apply(signed: SignedHead, changes: readonly Change[]): void {

@@ -128,7 +128,7 @@ export function line(effect: Effect): string {
     case 'request':
       return `request ${effect.peer} ${effect.request.plane} ${effect.request.digests.length}`;
     case 'apply':
-      return `apply ${formatVersion(effect.head.head.version)} changes ${effect.changes.length}`;
+      return `apply ${formatVersion(effect.head.head.version)} ${effect.changes === null ? 'everything' : `changes ${effect.changes.length}`}`;
     case 'storeHead':
       return `storeHead ${formatVersion(effect.message.head.head.version)}${effect.inline ? ' inline' : ''}`;
     case 'send':
