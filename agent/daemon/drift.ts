@@ -10,7 +10,7 @@ import type { Digest } from '../core/digest.ts';
 import type { Change, FileEntry } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
-import { iterate, lookup } from '../core/tree.ts';
+import { countsOf, iterate, lookup } from '../core/tree.ts';
 import type { Reader } from '../disk/read.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { IndexEdit, ShareStore } from '../store/share-store.ts';
@@ -82,9 +82,12 @@ export async function handleDrift(
 
 /** Paths of the tree that the index does not know: whatever took them away, they are to be put right. */
 export async function findUnindexed(store: ShareStore, root: Digest): Promise<readonly SharePath[]> {
+  const pages = (digest: Digest): Bytes | undefined => store.page(digest);
   const found: SharePath[] = [];
+  // What the tree does not have is not in the index either: where both have as many, they have the same.
+  if (store.pathCount() === countsOf(pages, root).entries) return found;
   let count = 0;
-  for (const { path } of iterate((digest) => store.page(digest), root)) {
+  for (const { path } of iterate(pages, root)) {
     if (store.record(path) === undefined) found.push(path);
     count += 1;
     if (count % treeWalkPauseEntries === 0) await setImmediate();

@@ -43,6 +43,8 @@ export type ShareStore = {
   /** At most `blockLocationsMax` of them. */
   locations(digest: Digest): readonly BlockLocation[];
   record(path: SharePath): PathRecord | undefined;
+  /** Of all paths that are recorded, without going through them. */
+  pathCount(): number;
   /** Names recorded directly in the directory, in byte order (paths over 1,900 bytes last). */
   children(directory: DirectoryPath): readonly string[];
   /** Of the names that are recorded directly in the directory, with their stats. */
@@ -85,6 +87,7 @@ export function openShareStore(directory: string, options: { readonly readOnly: 
       const bytes = tables.paths.getBinary(pathKey(path).key);
       return bytes === undefined ? undefined : decodeRecord(bytes).record;
     },
+    pathCount: () => tables.count(tables.paths),
     children: (directory) => readChildren(tables, directory),
     fingerprint: (directory) => readFingerprint(tables, directory),
     below: (directory) => readBelow(tables, directory),

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
+import { assert } from '../base/assert.ts';
 import { type Bytes, utf8 } from '../base/bytes.ts';
 import { messageOf, P2psyncError } from '../base/errors.ts';
 import { indexMapBytes } from '../base/limits.ts';
@@ -28,6 +29,8 @@ export type Tables = {
   readonly documents: Table;
   /** Counters and the format's number. */
   readonly meta: Table;
+  /** How many values the table has. */
+  count(table: Table): number;
   /** One atomic transaction, visible when it resolves; a thrown error undoes all of it. */
   transact(action: () => void): Promise<void>;
   /** Resolves when everything committed so far survives a power cut. */
@@ -63,6 +66,7 @@ export function openTables(directory: string, options: TablesOptions): Tables {
       inodes: table('inodes'),
       documents: table('documents'),
       meta: table('meta'),
+      count: entryCount,
       // A child transaction can be undone alone, although LMDB commits several callers' writes as one.
       async transact(action) {
         await root.childTransaction(action);
@@ -82,6 +86,13 @@ export function openTables(directory: string, options: TablesOptions): Tables {
     if (readOnly && messageOf(error) === 'Database not found') throw missing(directory);
     throw error;
   }
+}
+
+/** LMDB counts as it writes. */
+function entryCount(table: Table): number {
+  const { entryCount: count }: { readonly entryCount?: unknown } = table.getStats();
+  assert(typeof count === 'number', 'a table knows its size');
+  return count;
 }
 
 function openRoot(

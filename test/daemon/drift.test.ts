@@ -20,6 +20,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { SharePath } from '../../agent/core/path.ts';
+import { findUnindexed } from '../../agent/daemon/drift.ts';
 import { writeMarker } from '../../agent/daemon/marker.ts';
 import { readApplied } from '../../agent/daemon/state.ts';
 import { type Pair, withReplicaShare } from './replica-share.ts';
@@ -335,6 +336,21 @@ test('where the marker is missing strays are left where they are', async () => {
     writeFileSync(join(replica.root, 'stray'), 'stray');
     await replica.touch('stray');
     assert.is(readFileSync(join(replica.root, 'stray'), 'utf8'), 'stray');
+  });
+});
+
+test('a path that the index lost is found, and where it has all of them none is looked up', async () => {
+  await withFollower(async ({ replica }) => {
+    const store = replica.store();
+    const root = readApplied(store)?.root;
+    assert.ok(root !== undefined);
+    const missing = (): never => {
+      throw new Error('nothing is missing');
+    };
+    const deaf = { ...store, record: missing };
+    assert.equal(await findUnindexed(deaf, root), []);
+    await store.write({ index: [{ path: 'a/one' as SharePath, record: null }] });
+    assert.equal(await findUnindexed(store, root), ['a/one']);
   });
 });
 
