@@ -1,5 +1,5 @@
 /** What a share does when it has nothing better to do: files made durable, staging cleared, old pages swept. */
-import { durableDelayMs, sweepAfterVersions } from '../base/limits.ts';
+import { durableDelayMs } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { ShareDisk } from './disk.ts';
@@ -7,6 +7,7 @@ import { createHeapTrimmer } from './heap.ts';
 import type { Log } from './log.ts';
 import { readWorking } from './state.ts';
 import { sweepPages } from './sweep.ts';
+import { createUnswept } from './unswept.ts';
 
 export type HousekeeperPorts = {
   readonly store: ShareStore;
@@ -25,33 +26,34 @@ export type HousekeeperPorts = {
 export type Housekeeper = {
   /** A version was applied or published. */
   applied(): void;
-  stop(): void;
+  /** Notes how many versions there were since the last sweep: the next run goes on from there. The store is open still. */
+  close(): Promise<void>;
 };
 
 const nothing: ReadonlySet<Digest> = new Set();
 
 export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
   const heap = createHeapTrimmer();
+  const unswept = createUnswept(ports.store);
 
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
-  /** The first sweep takes what an earlier run left. */
-  let versions = sweepAfterVersions;
 
   async function work(): Promise<void> {
     const disk = ports.disk();
     if (disk === null) return;
+    await unswept.forget();
     await disk.committer.durable({ signal: ports.signal });
     if (!ports.isIdle()) return;
     await disk.stage.prune({ digests: nothing, contents: nothing });
-    if (versions >= sweepAfterVersions) {
+    if (unswept.isDue()) {
       const dropped = await sweepPages(ports);
       if (dropped === null) return;
-      versions = 0;
+      unswept.swept();
       ports.log.debug({ dropped }, 'pages of old versions swept');
     }
-    heap.trim();
+    await heap.trim();
   }
 
   function run(): void {
@@ -74,11 +76,12 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
 
   return {
     applied() {
-      versions += 1;
+      unswept.applied();
       schedule();
     },
-    stop() {
+    async close() {
       clearTimeout(timer);
+      await unswept.keep();
     },
   };
 }

@@ -330,7 +330,6 @@ export function openShare(options: ShareOptions): Share {
     async close() {
       closing.abort();
       clearInterval(refresh);
-      housekeeper.stop();
       speaker.stop();
       host.leaveTopic(headsTopic(record.id));
       host.leaveTopic(peersTopic(record.id));
@@ -341,6 +340,7 @@ export function openShare(options: ShareOptions): Share {
       await running?.observer.close();
       await gate.run(async () => undefined);
       await running?.disk.close();
+      await housekeeper.close();
     },
   };
 }

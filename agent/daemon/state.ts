@@ -34,6 +34,8 @@ export const stateKeys = {
   forgotten: 'forgotten',
   /** Versions that were applied lately: JSON. */
   versions: 'versions',
+  /** How many versions there were since pages were swept, as of a clean stop: a number in text. */
+  unswept: 'unswept',
 } as const;
 
 export type Applied = { readonly version: Version; readonly root: Digest };
