@@ -108,6 +108,9 @@ export const restlessMs = 2000;
 /** Most paths that wait to come to rest, about 200 B each; what comes on top is taken as it is. */
 export const settlePathsMax = 100_000;
 
+/** Names that were told of and wait to be looked at, some 100 B each; beyond, their directories are listed. One step of the loop takes them all. */
+export const markedNamesMax = 8_192;
+
 /** Places of one block that the index names, when asked: enough to survive files that vanish between two looks. */
 export const blockLocationsMax = 8;
 
@@ -152,8 +155,8 @@ export const revealNeighboursMin = 3;
 export const rememberedRootsMax = 64;
 
 // Daemon.
-/** Differences on disk that are handed over at once: bounds what one batch holds in memory. */
-export const observeBatchPathsMax = 32_768;
+/** Differences on disk that are handed over at once, the same as a scan lists: what is written of them is one step of the loop, about 100 ms. */
+export const observeBatchPathsMax = 2_048;
 /** A whole scan that catches what the watcher missed (writes through links from outside, mmap), ms. */
 export const rescanIntervalMs = 15 * 60_000;
 /** How often directories that cannot be watched are listed, ms; also the pause after a failed look. */

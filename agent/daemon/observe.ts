@@ -30,6 +30,7 @@ import {
   knownDirectories,
   newDirectories,
 } from './compare.ts';
+import { createMarks } from './marks.ts';
 import type { ObserverPorts } from './observer-ports.ts';
 import { takeRenames } from './renames.ts';
 import { createSecondLook } from './second-look.ts';
@@ -54,7 +55,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   const watched = createWatched(watcher);
 
   // Changes while running.
-  const dirty = new Map<DirectoryPath, Set<string> | null>();
+  const dirty = createMarks();
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const settle = createSettle();
   const companions = createCompanions((path) => ports.store.record(path)?.stat);
@@ -69,12 +70,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   let isFirstScan = true;
 
   function mark(hints: readonly Dirty[]): void {
-    for (const { directory, names } of hints) {
-      const known = dirty.get(directory);
-      if (names === null) dirty.set(directory, null);
-      else if (known === undefined) dirty.set(directory, new Set(names));
-      else if (known !== null) for (const name of names) known.add(name);
-    }
+    dirty.add(hints);
     wake?.('mark');
   }
 
@@ -100,7 +96,7 @@ export function createObserver(ports: ObserverPorts): Observer {
       try {
         // First of all: changes that never end do not put it off, and it finds them too.
         if (scansWanted.length > 0 || second.dueMs() <= nowMs()) await scanAll();
-        else if (dirty.size > 0) await lookAtDirty();
+        else if (!dirty.isEmpty()) await lookAtDirty();
         else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
         else await idle();
       } catch (error) {
@@ -194,8 +190,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   async function lookAtDirty(): Promise<void> {
-    const marks = [...dirty];
-    dirty.clear();
+    const marks = dirty.take();
     const paths = new Set<SharePath>();
     for (const [directory, names] of marks) {
       if (directory !== topDirectory) paths.add(directory);
