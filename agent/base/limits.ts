@@ -363,6 +363,8 @@ export const treeWalkPauseEntries = 4_096;
 
 /** A worker thread beyond a pool's first ends after doing nothing for this long, ms: starting one costs 50 ms, keeping it 10 MB. */
 export const threadIdleMs = 3_000;
+/** Semi-space of a worker thread, MiB: it keeps two of them, though it rests. The main thread's is the launcher's to say. */
+export const threadSemiSpaceMib = 1;
 /** A heap of less than this is not worth a pause to make it smaller, bytes. */
 export const heapTrimBytesMin = 48 * MIB;
 /** After names came, went or were replaced, the watches are audited and everything is looked at again so much later, ms. */

@@ -1,10 +1,11 @@
 /** Gives memory back after large work: V8 keeps what a first scan or a cold copy took until somebody needs it. */
-import { getHeapStatistics } from 'node:v8';
-import { heapTrimBytesMin } from '../base/limits.ts';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { heapTrimBytesMin, threadSemiSpaceMib } from '../base/limits.ts';
+import { findMallocTrim } from './malloc.ts';
 
 export type HeapTrimmer = {
   /** Stops the main thread for 140 ms (900 on a busy machine) where the heap has grown since the last time, else does nothing. Only where nobody waits. */
-  trim(): void;
+  trim(): Promise<void>;
 };
 
 export function createHeapTrimmer(): HeapTrimmer {
@@ -12,12 +13,24 @@ export function createHeapTrimmer(): HeapTrimmer {
   let keptBytes = heapTrimBytesMin;
 
   return {
-    trim() {
+    async trim() {
       // The launcher asks Node for it; a program that is started otherwise keeps its garbage.
-      if (globalThis.gc === undefined || getHeapStatistics().total_heap_size < keptBytes * 1.5) return;
+      if (globalThis.gc === undefined || takenBytes() < keptBytes * 1.5) return;
       // Asynchronous is this all at once and later; the regular flavour is shorter, and gives hardly anything back.
       globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-      keptBytes = Math.max(heapTrimBytesMin, getHeapStatistics().total_heap_size);
+      keptBytes = Math.max(heapTrimBytesMin, takenBytes());
+      (await findMallocTrim())?.();
     },
   };
+}
+
+/** What buffers of garbage hold lies outside of the heap: up to 64 MB of it are no reason for V8 to collect. */
+function takenBytes(): number {
+  const { total_heap_size: heap, external_memory: outside } = getHeapStatistics();
+  return heap + outside;
+}
+
+/** For threads that are started from now on: of their resource limits V8 heeds none that the launcher gave a flag for. */
+export function limitThreads(): void {
+  setFlagsFromString(`--max-semi-space-size=${threadSemiSpaceMib}`);
 }

@@ -44,6 +44,8 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
     const disk = ports.disk();
     if (disk === null) return;
     await unswept.forget();
+    // At once, and not when a million files are durable.
+    if (ports.isIdle()) await heap.trim();
     await disk.committer.durable({ signal: ports.signal });
     if (!ports.isIdle()) return;
     await disk.stage.prune({ digests: nothing, contents: nothing });

@@ -22,6 +22,7 @@ import { auditMembership } from './audit-members.ts';
 import { bulkPortOf } from './bulk-port.ts';
 import { type Config, type ShareConfig } from './config.ts';
 import { checkShareDirectories } from './config-shares.ts';
+import { limitThreads } from './heap.ts';
 import { indexDirectory, readShares, type ShareRecord, socketPath } from './home.ts';
 import { createLiveLimits } from './live-limits.ts';
 import type { Log } from './log.ts';
@@ -48,6 +49,7 @@ export type RunOptions = {
 /** Resolves when the agent was asked to stop and has. @throws {P2psyncError} locked, config, conflict, permission. */
 export async function runAgent(options: RunOptions): Promise<void> {
   const { home, log, signal } = options;
+  limitThreads();
   await using closers = new AsyncDisposableStack();
   const lock = await lockHome(home);
   closers.defer(() => lock.release());

@@ -50,3 +50,13 @@ function statOf(pid: number): ProcessStat | undefined {
     return undefined;
   }
 }
+
+/** Of its resident memory, what is mapped from files: programs, libraries, an index. 0 where it has ended. See proc(5), `statm`. */
+export function mappedBytes({ pid }: Pick<ProcessStat, 'pid'>): number {
+  try {
+    const [, , shared = '0'] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
+    return Number(shared) * pageBytes;
+  } catch {
+    return 0;
+  }
+}

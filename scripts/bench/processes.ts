@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { processTree } from './proc.ts';
+import { mappedBytes, processTree } from './proc.ts';
 
 export type Side = 'source' | 'destination';
 
@@ -32,6 +32,8 @@ export type Processes = {
   resetUsage(): void;
   /** Resident bytes now. */
   residentBytes(side: Side): number;
+  /** Those of them that are mapped from files. */
+  mappedBytes(side: Side): number;
   /** CPU seconds of both sides since the beginning. */
   cpuSeconds(): number;
 };
@@ -145,6 +147,7 @@ export function createProcesses(): Processes {
       }
     },
     residentBytes: (side) => look(side).residentBytes,
+    mappedBytes: (side) => processTree(rootsOf(side)).reduce((sum, stat) => sum + mappedBytes(stat), 0),
     cpuSeconds: () => look('source').cpuSeconds + look('destination').cpuSeconds,
   };
 }

@@ -63,7 +63,7 @@ test('through a symbolic link it finds its package, and passes every word on as 
     const { out } = await launch(link, ['ls', 'two words', '']);
     assert.is(
       out.trimEnd(),
-      `${directory}/node_modules/node/bin/node --max-semi-space-size=4 --expose-gc ${directory}/dist/main.js ls two words`,
+      `${directory}/node_modules/node/bin/node --max-semi-space-size=4 --expose-gc --disable-warning=ExperimentalWarning ${directory}/dist/main.js ls two words`,
     );
   });
 });
