@@ -55,17 +55,6 @@ test('a record comes back with every field, at the ends of their ranges', async 
   });
 });
 
-test('how many paths there are is known as soon as they are written', async () => {
-  await withStore(async (store) => {
-    assert.is(store.pathCount(), 0);
-    const edits = ['a', 'a/b', 'c'].map((path) => edit(path, fileRecord(contentOf([]))));
-    await store.write({ index: edits });
-    assert.is(store.pathCount(), 3);
-    await store.write({ index: [edit('a/b', null), edit('c', fileRecord(contentOf([]), { mode: 0o600 }))] });
-    assert.is(store.pathCount(), 2);
-  });
-});
-
 test('the cut class of a list is kept', async () => {
   await withStore(async (store) => {
     const made = contentOf(['a', 'b']);

@@ -1,4 +1,4 @@
-/** The files of an index: how large they may become. */
+/** The files of an index: how large they may become, and how full a table is. */
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,25 @@ test('an index outgrows the addresses it took at first, while it is open and whe
         assert.ok(tables.pages.getBinary(key(number))?.equals(value(number)), `page ${number}`);
       await tables.close();
     }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('how many values a table has is known as soon as they are written', async () => {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-tables-'));
+  const tables = openTables(directory, { readOnly: false });
+  const value = Buffer.of(1);
+  try {
+    assert.is(tables.count(tables.paths), 0);
+    await tables.transact(() => ['a', 'a/b', 'c'].map((name) => tables.paths.putSync(utf8(name), value)));
+    assert.is(tables.count(tables.paths), 3);
+    await tables.transact(() => {
+      tables.paths.removeSync(utf8('a/b'));
+      tables.paths.putSync(utf8('c'), Buffer.of(2));
+    });
+    assert.is(tables.count(tables.paths), 2);
+    await tables.close();
   } finally {
     rmSync(directory, { recursive: true });
   }
