@@ -5,7 +5,7 @@
  * never there. Asked for the directory itself it would lstat every entry at the start (six times the time, five
  * times the memory at 100,000 files), for events of which only the `raw` ones are used here.
  */
-import { closeSync, fstatSync, lstatSync, watch as watchOne } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, lstatSync, watch as watchOne } from 'node:fs';
 import { FSWatcher } from 'chokidar';
 import { systemCode } from '../base/errors.ts';
 import { pathBytesMax, watchGroupDirectories } from '../base/limits.ts';
@@ -44,7 +44,11 @@ type Placement = {
   readonly end: () => void;
   /** Inode that was there while the watch was placed; null where no directory was, or not the same all the time. */
   readonly inode: bigint | null;
+  /** When that directory was made, ns; null where the file system does not say, or it was a moment before. */
+  readonly bornNs: bigint | null;
 };
+
+type Found = { readonly inode: bigint; readonly bornNs: bigint | null };
 
 export type Places = {
   /** Also of one that is being placed. */
@@ -52,13 +56,17 @@ export type Places = {
   all(): IterableIterator<DirectoryPath>;
   /** What was there when the directory was placed. */
   inodeOf(directory: DirectoryPath): bigint | null;
+  /** True where the very directory that was placed is there: one that is made in its place is younger. */
+  isSame(directory: DirectoryPath): boolean;
   /** Anew where there was a watch. @returns those that the system does not watch. */
   place(directories: readonly DirectoryPath[]): Promise<DirectoryPath[]>;
   remove(directory: DirectoryPath): void;
 };
 
 /** Also of one that is being placed, or was replaced meanwhile. */
-const notThere: Placement = { end: () => {}, inode: null };
+const notThere: Placement = { end: () => {}, inode: null, bornNs: null };
+/** Two directories made within one tick of a file system's clock seem equally old; one this old, ms, when it was placed has no such twin. */
+const settledAgeMs = 1_000;
 
 export function createPlaces(root: string, onRaw: RawListener): Places {
   const placements = new Map<DirectoryPath, Placement>();
@@ -77,7 +85,7 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     });
     watcher.on('error', (error) => refused.add(pathOf(error)));
     const ready = new Promise<void>((resolve) => watcher.once('ready', resolve));
-    const inodes = new Map(directories.map((directory) => [directory, inodeAt(root, directory)]));
+    const found = new Map(directories.map((directory) => [directory, findAt(root, directory)]));
     watcher.add(directories.map((directory) => probeOf(root, directory)));
     await ready;
     let live = directories.length;
@@ -87,9 +95,9 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
         if (live === 0) void watcher.close();
         else watcher.unwatch(probeOf(root, directory));
       };
-      const inode = inodeAt(root, directory);
-      const isSame = inode !== null && inode === inodes.get(directory);
-      placements.set(directory, isSame ? { end, inode } : notThere);
+      const now = findAt(root, directory);
+      const isSame = now !== null && now.inode === found.get(directory)?.inode;
+      placements.set(directory, isSame ? { end, ...now } : notThere);
       // Where a file has come chokidar would go on watching the directory that it is in.
       if (!isSame) end();
     }
@@ -100,12 +108,12 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
   function placeAlone(directory: DirectoryPath): boolean {
     let end = () => {};
     let watched = true;
-    let inode: bigint | null = null;
+    let found: Found | null = null;
     try {
       const opened = openDirectory(root, directory);
       if (opened !== null) {
         try {
-          inode = fstatSync(opened.fd, { bigint: true }).ino;
+          found = foundIn(fstatSync(opened.fd, { bigint: true }));
           const watcher = watchOne(opened.base, (event, name) => onRaw(event, directory, name));
           watcher.on('error', () => watcher.close());
           end = () => watcher.close();
@@ -116,7 +124,7 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     } catch {
       watched = false;
     }
-    placements.set(directory, { end, inode });
+    placements.set(directory, { ...notThere, ...found, end });
     return watched;
   }
 
@@ -124,6 +132,12 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
     has: (directory) => placements.has(directory),
     all: () => placements.keys(),
     inodeOf: (directory) => placements.get(directory)?.inode ?? null,
+    isSame(directory) {
+      const placed = placements.get(directory);
+      if (placed === undefined || placed.inode === null || placed.bornNs === null) return false;
+      const now = findAt(root, directory);
+      return now?.inode === placed.inode && now.bornNs === placed.bornNs;
+    },
     async place(directories) {
       for (const directory of directories) {
         remove(directory);
@@ -145,21 +159,30 @@ export function createPlaces(root: string, onRaw: RawListener): Places {
 
 /** Inode of the directory that is at this path now; null where there is none that can be looked at. */
 export function inodeAt(root: string, directory: DirectoryPath): bigint | null {
+  return findAt(root, directory)?.inode ?? null;
+}
+
+function findAt(root: string, directory: DirectoryPath): Found | null {
   try {
     if (isNameable(root, directory)) {
       const stat = lstatSync(absolute(root, directory), { bigint: true });
-      return stat.isDirectory() ? stat.ino : null;
+      return stat.isDirectory() ? foundIn(stat) : null;
     }
     const opened = openDirectory(root, directory);
     if (opened === null) return null;
     try {
-      return fstatSync(opened.fd, { bigint: true }).ino;
+      return foundIn(fstatSync(opened.fd, { bigint: true }));
     } finally {
       closeSync(opened.fd);
     }
   } catch {
     return null;
   }
+}
+
+function foundIn({ ino, birthtimeNs }: BigIntStats): Found {
+  const isOld = BigInt(Date.now() - settledAgeMs) * 1_000_000n > birthtimeNs;
+  return { inode: ino, bornNs: birthtimeNs > 0n && isOld ? birthtimeNs : null };
 }
 
 /** chokidar takes backslashes for separators, and the system refuses a long path. */

@@ -78,10 +78,11 @@ function onRaw(event: 'rename' | 'change', watched: DirectoryPath, name: string 
   marks.mark(watched, name === ignoreFileName ? null : name);
   if (event === 'rename' && name !== null) {
     const child = joinPath(watched, name);
-    if (places.has(child)) suspects.set(child, { told: true });
+    // Of a directory whose mode or time changes the system says the same as of one that comes or goes.
+    if (places.has(child) && !places.isSame(child)) suspects.set(child, { told: true });
     // Under its own name a directory reports what becomes of itself; a child of its name may be meant as well.
     if (name === ownName(watched)) {
-      if (!suspects.has(watched)) suspects.set(watched, { told: false });
+      if (!suspects.has(watched) && !places.isSame(watched)) suspects.set(watched, { told: false });
       if (watched !== '') marks.mark(parentOf(watched as SharePath), name);
     }
     if (suspects.size > 0) recheckSoon();
