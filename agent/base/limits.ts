@@ -101,6 +101,8 @@ export const reasonBytesMax = 512;
 export const accountsRecheckMs = 1000;
 /** Two looks at a changed file lie this far apart, ms: longer than a write between open and close, below what anybody notices. */
 export const settleMs = 5;
+/** What happened in a replica's directory is looked at after this long, ms: its own commits are in the index by then, and cost one look. */
+export const replicaPatienceMs = 100;
 /** Longest pause between two looks at a file that keeps changing, ms. */
 export const settleLongestMs = 100;
 /** A file that never rests is published this often, ms. */
@@ -337,6 +339,8 @@ export const faultsShownMax = 1_000;
 export const statementIntervalMs = 10_000;
 /** A change is said so long after it, ms: what follows at once goes into the same statement, and neighbours know from the control stream. */
 export const statementDelayMs = 250;
+/** Statements of one member that came from itself are passed on this often, ms, where all are connected to all: for who is cut off from it. */
+export const statementRelayMs = 5_000;
 /** Statements of one agent are at least this far apart, ms, per member: a thousand members must not gossip all day. */
 export const statementPauseMsPerMember = 2;
 /** Pause before what could not be stored or applied is tried again, ms: the disk may have space again. */

@@ -56,6 +56,7 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   // Changes while running.
   const dirty = createMarks();
+  let dirtyDueMs = 0;
   const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
   const settle = createSettle();
   const companions = createCompanions((path) => ports.store.record(path)?.stat);
@@ -70,6 +71,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   let isFirstScan = true;
 
   function mark(hints: readonly Dirty[]): void {
+    if (dirty.isEmpty()) dirtyDueMs = nowMs() + ports.patienceMs;
     dirty.add(hints);
     wake?.('mark');
   }
@@ -96,7 +98,7 @@ export function createObserver(ports: ObserverPorts): Observer {
       try {
         // First of all: changes that never end do not put it off, and it finds them too.
         if (scansWanted.length > 0 || second.dueMs() <= nowMs()) await scanAll();
-        else if (!dirty.isEmpty()) await lookAtDirty();
+        else if (!dirty.isEmpty() && dirtyDueMs <= nowMs()) await lookAtDirty();
         else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
         else await idle();
       } catch (error) {
@@ -111,7 +113,8 @@ export function createObserver(ports: ObserverPorts): Observer {
 
   /** Until something is marked, a path may have settled, or the agent stops. */
   async function idle(atMostMs = Number.POSITIVE_INFINITY, { deaf = false } = {}): Promise<void> {
-    const wakeMs = Math.min(settle.wakeMs, second.dueMs());
+    const lookMs = dirty.isEmpty() ? Number.POSITIVE_INFINITY : dirtyDueMs;
+    const wakeMs = Math.min(lookMs, settle.wakeMs, second.dueMs());
     const waitMs = Math.min(atMostMs, deaf ? Number.POSITIVE_INFINITY : wakeMs - nowMs());
     const woken = new AbortController();
     wake = (cause) => {

@@ -8,6 +8,8 @@ import type { Log } from './log.ts';
 import type { Moved } from './renames.ts';
 
 export type ObserverPorts = {
+  /** Hints wait this long for others that follow, ms; 0 where somebody waits for what they tell. */
+  readonly patienceMs: number;
   readonly scanner: Scanner;
   readonly store: ShareStore;
   readonly log: Log;

@@ -3,6 +3,7 @@
  * side where this agent writes, and the observer, which is not started yet. Decides nothing.
  */
 import { messageOf, P2psyncError } from '../base/errors.ts';
+import { replicaPatienceMs } from '../base/limits.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { SharePath } from '../core/path.ts';
 import type { Event } from '../swarm/events.ts';
@@ -142,6 +143,8 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
     store,
     log,
     watch: disk.watch,
+    // On a replica nearly all hints are of its own commits, and the other replicas are not done with theirs yet.
+    patienceMs: writes ? 0 : replicaPatienceMs,
     onChanges,
     ...(writer === null ? {} : { onMoved: (moved: Moved) => ports.gate.run(() => writer.takeMove(moved)) }),
     onGone(paths) {

@@ -1,9 +1,9 @@
 /** A share's two gossip topics: what is relayed, what is handed on. Checks signatures and grants before anything spreads. */
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { fullMeshMembersMax } from '../base/limits.ts';
+import { fullMeshMembersMax, membersMax, statementRelayMs } from '../base/limits.ts';
 import { checkHead } from '../core/grant.ts';
-import { type PeerId, peerIdOf, type ShareId } from '../core/keys.ts';
+import { type PeerId, type PublicKey, peerIdOf, type ShareId } from '../core/keys.ts';
 import type { SignedStatement } from '../core/statement.ts';
 import type { TopicHandlers } from '../net/host.ts';
 import type { HeadMessage } from '../swarm/messages.ts';
@@ -15,6 +15,8 @@ export type TopicOptions = {
   readonly share: ShareId;
   readonly membership: Membership;
   readonly admits: (peer: PeerId) => boolean;
+  /** A clock that never goes back, ms. */
+  readonly nowMs?: () => number;
 };
 
 export function headsHandlers(
@@ -40,16 +42,32 @@ export function headsHandlers(
 }
 
 export function peersHandlers(
-  { share, membership, admits }: TopicOptions,
+  { share, membership, admits, nowMs = () => performance.now() }: TopicOptions,
   deliver: (statement: SignedStatement) => void,
 ): TopicHandlers {
   const read = remembering((bytes) => parse(() => decodeStatementMessage(bytes)));
+  /** When a statement of a member that it sent itself was passed on last. */
+  const relayedMs = new Map<PublicKey, number>();
+
+  function isForUsOnly(member: PublicKey, from: PeerId): boolean {
+    if (peerIdOf(member) !== from || membership.count() > fullMeshMembersMax) return false;
+    const now = nowMs();
+    if (now < (relayedMs.get(member) ?? Number.NEGATIVE_INFINITY) + statementRelayMs) return true;
+    // Members come and go.
+    if (relayedMs.size >= membersMax) relayedMs.clear();
+    relayedMs.set(member, now);
+    return false;
+  }
+
   return {
     admits,
-    validate(bytes) {
+    validate(bytes, from) {
       const signed = read(bytes);
       if (signed === undefined || signed.statement.share !== share) return 'reject';
-      return membership.isMember(signed.statement.member) ? 'accept' : 'ignore';
+      const { member } = signed.statement;
+      if (!membership.isMember(member)) return 'ignore';
+      // In a small mesh it tells everyone itself; who has lost it for a while hears of it from others now and then.
+      return isForUsOnly(member, from) ? 'take' : 'accept';
     },
     deliver(bytes) {
       const signed = read(bytes);

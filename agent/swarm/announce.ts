@@ -54,8 +54,12 @@ const haveBatch = 1024;
 /** Gossip brings a head within the first, ms; the spread keeps neighbours from pushing it together. */
 const gossipedPush = { afterMs: 100, spreadMs: 300 };
 const smallPush = { afterMs: 200, spreadMs: 300 };
-/** What is said of a head that brought all its content waits this long, ms: that it is applied goes with it, and while a small change is on its way nobody's time goes into telling where it is. */
-const smallDelayMs = 50;
+/**
+ * What is said of a head that brought all its content waits, ms: that it is applied goes with it, and while a small change is on its
+ * way nobody's time goes into telling where it is. Who has shown it in a status by then needs not be told where its blocks are.
+ */
+const smallStatusMs = 100;
+const smallHaveMs = 180;
 const unheardPush = { afterMs: 0, spreadMs: 20 };
 
 export function createAnnounce(options: { neighbours: Neighbours; random: () => number }): Announce {
@@ -77,11 +81,12 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   let unflushed = 0;
   let nextMs = Number.POSITIVE_INFINITY;
 
-  const delayMs = () => (isSmall ? smallDelayMs : 0);
+  const statusDelayMs = () => (isSmall ? smallStatusMs : 0);
+  const haveDelayMs = () => (isSmall ? smallHaveMs : 0);
   const pushMs = (nowMs: number) => nowMs + pace.afterMs + random() * pace.spreadMs;
 
   function touch({ soon }: { readonly soon: boolean }, nowMs: number): void {
-    statusAtMs = Math.min(statusAtMs, soon ? nowMs + delayMs() : nowMs);
+    statusAtMs = Math.min(statusAtMs, soon ? nowMs + statusDelayMs() : nowMs);
     isTouched = true;
   }
 
@@ -180,14 +185,14 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         log = log.slice(log.length >> 1);
         logStart += havesMax + 1 - log.length;
       }
-      haveAtMs = Math.min(haveAtMs, nowMs + Math.max(waitMs, delayMs()));
+      haveAtMs = Math.min(haveAtMs, nowMs + Math.max(waitMs, haveDelayMs()));
       nextMs = Math.min(nextMs, haveAtMs);
       unflushed += 1;
     },
     hasPagesOf(root, nowMs) {
       if (pagesOf === root) return;
       pagesOf = root;
-      pagesAtMs = nowMs + delayMs();
+      pagesAtMs = nowMs + haveDelayMs();
       isTouched = true;
     },
     complete() {

@@ -272,6 +272,24 @@ test('a share directory that is away is no deletion: it is told of, and looked a
   });
 });
 
+test('who is patient looks once what a hint tells of is in the index', async () => {
+  await withBench(
+    async ({ root, observer, changes, scanner, store, drain }) => {
+      await observer.start();
+      writeFileSync(join(root, 'own'), 'x');
+      observer.touch([path('own')]);
+      const [stat] = await scanner.stat([path('own')]);
+      assert.ok(stat !== undefined && stat !== null && stat !== 'unreadable');
+      await store.write({ index: [{ path: path('own'), record: { stat, content: null } }] });
+      writeFileSync(join(root, 'foreign'), 'x');
+      observer.touch([path('foreign')]);
+      await drain();
+      assert.equal(changes, ['present foreign']);
+    },
+    { patienceMs: 300 },
+  );
+});
+
 test('changes that could not be taken in are handed over again', async () => {
   await withBench(async (bench) => {
     await bench.observer.start();

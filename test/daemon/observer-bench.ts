@@ -48,7 +48,10 @@ export type Bench = {
   drain(): Promise<void>;
 };
 
-export async function withBench(use: (bench: Bench) => Promise<void>): Promise<void> {
+export async function withBench(
+  use: (bench: Bench) => Promise<void>,
+  { patienceMs } = { patienceMs: 0 },
+): Promise<void> {
   const top = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-observe-'));
   const root = join(top, 'share');
   mkdirSync(root);
@@ -95,6 +98,7 @@ export async function withBench(use: (bench: Bench) => Promise<void>): Promise<v
   }
 
   const observer = createObserver({
+    patienceMs,
     scanner,
     store,
     log: notebook.log,

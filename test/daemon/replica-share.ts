@@ -123,6 +123,7 @@ async function openReplica(top: string, writer: WriterShare, ignored: readonly s
       onDrifted: (paths: readonly SharePath[]) => paths.forEach((path) => drifted.add(path)),
     };
     const observer = createObserver({
+      patienceMs: 0,
       scanner,
       store,
       log: notebook.log,

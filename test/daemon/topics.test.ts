@@ -1,6 +1,7 @@
 /** What is taken from gossip: heads of the granted writer alone, statements of members alone. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { statementRelayMs } from '../../agent/base/limits.ts';
 import { certifyByAuthority } from '../../agent/core/certificate.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { signGrant } from '../../agent/core/grant.ts';
@@ -105,6 +106,32 @@ test('a statement of one who is no member, or was removed, is not passed on', as
     assert.is(validate(statementOf(stranger), ana.peer), 'ignore');
     await mesh.remove(writer, ana);
     assert.is(validate(statementOf(ana), stranger.peer), 'ignore');
+  });
+});
+
+test('in a small mesh a statement that its member sent itself is taken, and passed on once in a while', async () => {
+  await withMesh(async (mesh) => {
+    const share = shareIdOf(mesh.authority.publicKey);
+    const writer = await mesh.add('writer');
+    const ana = await mesh.add('ana', mesh.invite());
+    const bo = await mesh.add('bo', mesh.invite());
+    await mesh.connect(ana, writer);
+    await mesh.connect(bo, writer);
+    let now = 0;
+    const options = { share, membership: writer.membership, admits, nowMs: () => now };
+    const { validate } = peersHandlers(options, () => undefined);
+    const heard = (of: Agent, from: Agent): string =>
+      validate(
+        encodeStatementMessage(
+          signStatement({ ...exampleStatement, share, member: of.keyPair.publicKey }, of.keyPair),
+        ),
+        from.peer,
+      );
+    assert.equal([heard(ana, ana), heard(ana, ana), heard(bo, bo)], ['accept', 'take', 'accept']);
+    // Whoever relays one is followed: somebody may not have it yet.
+    assert.is(heard(ana, bo), 'accept');
+    now = statementRelayMs;
+    assert.equal([heard(ana, ana), heard(ana, ana)], ['accept', 'take']);
   });
 });
 

@@ -114,6 +114,7 @@ export async function withWriterShare(
     });
     let quiet = Promise.withResolvers<void>();
     const observer = createObserver({
+      patienceMs: 0,
       scanner,
       store,
       log: notebook.log,

@@ -81,7 +81,7 @@ test('stores a head before anything else, walks, fetches, applies, and tells', (
     after.some((effect) => isHeartbeat(effect)),
     'what follows at once is told with it',
   );
-  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 50);
+  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 100);
   assert.ok(later.some((effect) => isHeartbeat(effect)));
   assert.equal(bench.replica.applied(), v(2));
   assert.equal(bench.replica.progress().phase, 'idle');
@@ -101,7 +101,7 @@ test('a small edit rides inside the head and is applied without a request', () =
     after.some((effect) => isHeartbeat(effect)),
     'the mesh is busy with the change itself',
   );
-  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 50);
+  const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 100);
   assert.equal(later.filter((effect) => effect.kind === 'send').length, 1, 'one word says all of it');
   assert.ok(later.some(isHeartbeat));
 });
