@@ -30,14 +30,27 @@ export function cutClassFor(size: number, previous: CutClass | null): CutClass {
 }
 
 /**
+ * @param hash of what lies before `from`, as far as it counts.
+ * @returns the offset after the first byte where the hash has the mask's bits all zero, or 0.
+ */
+export type Scan = (bytes: Bytes, from: number, limit: number, mask: number, hash: number) => number;
+
+/**
  * Where the block that starts at `start` ends. The hash is zero `min` bytes into the block; from there each byte
  * makes it (hash * 2 + gear[byte]) mod 2^32, and the block ends after the byte where bits 30, 29, … of it are zero:
  * log2(average) + 2 of them up to `average` bytes, log2(average) - 2 beyond. At `max` it ends anyway.
  * Asked again with more bytes it scans again: hand it `max` bytes where the file has them.
- * @param isLast true where the file ends at `end`.
+ * @param isLast true where the file ends at `end`. @param scan another way to the same cuts.
  * @returns the offset after the block, or -1 where more bytes are needed to tell.
  */
-export function nextCut(bytes: Bytes, start: number, end: number, cut: CutClass, isLast: boolean): number {
+export function nextCut(
+  bytes: Bytes,
+  start: number,
+  end: number,
+  cut: CutClass,
+  isLast: boolean,
+  scan: Scan = scanHere,
+): number {
   assert(start < end && end <= bytes.byteLength, 'a block has bytes, inside the buffer');
   const { min, average, max } = cutSizes[cut];
   const most = Math.min(end, start + max);
@@ -50,8 +63,7 @@ export function nextCut(bytes: Bytes, start: number, end: number, cut: CutClass,
   return isLast || most === start + max ? most : -1;
 }
 
-/** @returns the offset after the first byte where the hash has the mask's bits all zero, or 0. */
-function scan(bytes: Bytes, from: number, limit: number, mask: number, hashAtStart: number): number {
+function scanHere(bytes: Bytes, from: number, limit: number, mask: number, hashAtStart: number): number {
   // Two bytes a turn: the hash after the first is kept doubled, so its mask is doubled too (bit 31 was left free).
   const doubled = mask << 1;
   let hash = hashAtStart;

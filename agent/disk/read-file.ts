@@ -8,6 +8,7 @@ import { cutClassFor, cutSizes, nextCut } from '../core/block.ts';
 import { buildBlockList } from '../core/blocklist.ts';
 import { digestOf } from '../core/digest.ts';
 import type { BlockRef, CutClass } from '../core/entry.ts';
+import { createFastScan } from '../core/fast-scan.ts';
 import type { SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { diskStatOf } from './disk-stat.ts';
@@ -19,7 +20,7 @@ import { meansGone } from './read-open.ts';
 export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Two of the largest blocks: the cutter can always tell where the next one ends. */
-const window = Buffer.allocUnsafeSlow(2 * blockBytesMax);
+const { window, scan } = createFastScan(2 * blockBytesMax);
 
 /** @param at a path that leads through no symlink, for `item`. @param cancelled ends a long read, with any result. */
 export function readWhole(at: string, item: ReadItem, cancelled: () => boolean): ReadResult {
@@ -145,7 +146,7 @@ export function eachBlock(
     let start = 0;
     // With fewer bytes than the largest block the cutter might have to look again.
     while (taken < until && start < end && (isLast || end - start >= cutSizes[cut].max)) {
-      const next = nextCut(window, start, end, cut, isLast);
+      const next = nextCut(window, start, end, cut, isLast, scan);
       assert(next > start, 'enough bytes to tell where a block ends');
       take(window.subarray(start, next));
       taken += next - start;
