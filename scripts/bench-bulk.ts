@@ -101,9 +101,12 @@ async function actAsHost(way: Way, blockBytes: number): Promise<void> {
       if (answer.kind === 'done') waiting.get(answer.id)?.();
       if (answer.kind !== 'block') return undefined;
       received += answer.bytes.byteLength;
-      // As the daemon does with a block that it has staged.
-      if (answer.verified === true && answer.bytes.buffer instanceof ArrayBuffer)
-        answer.bytes.buffer.transfer(0);
+      // As the daemon does with blocks that it has staged, once all that share their memory are here.
+      const { buffer } = answer.bytes;
+      if (answer.verified === true && buffer instanceof ArrayBuffer)
+        queueMicrotask(() => {
+          if (!buffer.detached) buffer.transfer(0);
+        });
       return undefined;
     },
     requestsLost: (peer) => console.error(`requests to ${peer} were lost`),

@@ -124,6 +124,9 @@ export const requestsInFlightMin = 6;
 export const requestsInFlightMax = 16;
 /** Requests in flight to one neighbour: the second hides the round trip of the first. */
 export const requestsPerNeighbourMax = 2;
+/** The same where at most `fewNeighbours` can be asked: reading, hashing, sending, checking and writing go on at once, in a request each. */
+export const requestsPerFewMax = 4;
+export const fewNeighbours = 2;
 /** Requests of one neighbour that wait here; the next is told BUSY at once, for a deep queue hides a slow server. */
 export const serveQueuePerNeighbourMax = 2;
 /** Requests that are answered at one time: two keep a link full, the others wait for a slow reader no longer than this. */
@@ -398,13 +401,19 @@ export const bulkBreaksMax = 2;
 export const bulkRetryMinMs = 5_000;
 export const bulkRetryMaxMs = 600_000;
 /** Bytes of one connection that the thread has read and the main thread not yet handled; above it, it is not read. */
-export const bulkAheadBytesMax = 2 * MIB;
+export const bulkAheadBytesMax = 4 * MIB;
 /** Memory into which a connection that asks is read, bytes: what OpenSSL decrypts from one read of the socket. */
 export const bulkReadBytes = 64 * KIB;
 /** Blocks go from thread to thread together, up to this many bytes at a time, in memory of about that size. */
-export const bulkBatchBytes = 256 * KIB;
+export const bulkBatchBytes = 1 * MIB;
+/** While a further block is half here, those before it wait this long for it, ms: a message between threads costs as much as 64 KiB of block. */
+export const bulkGatherMs = 4;
+/** In front of each block that is read to be sent so many bytes of memory are free, for what goes before it on the wire. */
+export const blockHeadBytes = 42;
+/** Frames of up to this many bytes in all are copied to be written as one: each write is a record and a call of its own. */
+export const bulkJoinBytesMax = 64 * KIB;
 /** Bytes of one connection on their way from the main thread to the kernel; above it the next answer waits. */
-export const bulkSendBytesMax = 1 * MIB;
+export const bulkSendBytesMax = 3 * MIB;
 /** Memory that a frame costs besides its bytes, in bytes, and one digest of it: what counts in the two bounds above. */
 export const bulkFrameCostBytes = 512;
 export const bulkDigestCostBytes = 128;

@@ -74,12 +74,9 @@ function giveWhere(maskLocal: number, ahead: number): number[] {
 
 /** Two bytes: as in `block.ts`, the hash after the first is kept doubled. */
 function twoBytes(ahead: number): number[] {
-  return [
-    ...[...get(hash), ...constant(2), shiftLeft, ...entryOf(ahead, doubledAt), add, ...set(hash)],
-    ...giveWhere(doubled, ahead),
-    ...[...get(hash), ...entryOf(ahead + 1, gearAt), add, ...set(hash)],
-    ...giveWhere(mask, ahead + 1),
-  ];
+  const first = [...get(hash), ...constant(2), shiftLeft, ...entryOf(ahead, doubledAt), add, ...set(hash)];
+  const second = [...get(hash), ...entryOf(ahead + 1, gearAt), add, ...set(hash)];
+  return [...first, ...giveWhere(doubled, ahead), ...second, ...giveWhere(mask, ahead + 1)];
 }
 
 /** As long as `step` bytes are left. */
@@ -91,8 +88,9 @@ function eachStep(step: number, body: readonly number[]): number[] {
 
 function moduleBytes(): Uint8Array<ArrayBuffer> {
   const oneByte = [...get(hash), ...constant(1), shiftLeft, ...entryOf(0, gearAt), add, ...set(hash)];
+  const start = [...get(mask), ...constant(1), shiftLeft, ...set(doubled)];
   const code = [
-    ...[...get(mask), ...constant(1), shiftLeft, ...set(doubled)],
+    ...start,
     ...eachStep(4, [...twoBytes(0), ...twoBytes(2)]),
     ...eachStep(1, [...oneByte, ...giveWhere(mask, 0)]),
     ...constant(0),

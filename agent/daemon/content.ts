@@ -53,6 +53,9 @@ export type Content = {
 /** `length`: of the bytes, whose memory may be given away. */
 type Arrived = Extract<BlockAnswer, { kind: 'block' }> & { readonly peer: PeerId; readonly length: number };
 
+/** What an answer says of a block that is here. */
+type Found = Pick<Extract<BlockAnswer, { kind: 'block' }>, 'bytes' | 'roomy'>;
+
 /** A block that is to be served, and where it lies as far as the index knows. */
 type Wanted = { readonly digest: Digest; readonly location: BlockLocation | undefined };
 
@@ -190,16 +193,20 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   /** Staged ones with one call of the worker, those in live files with another; a copy that is gone may not be the only one. */
-  async function find(wanted: readonly Wanted[]): Promise<Map<Digest, Bytes>> {
-    const found = new Map<Digest, Bytes>();
-    const note = (digests: readonly Digest[], read: readonly (Bytes | null)[]): void => {
+  async function find(wanted: readonly Wanted[]): Promise<Map<Digest, Found>> {
+    const found = new Map<Digest, Found>();
+    const note = (
+      digests: readonly Digest[],
+      read: readonly (Bytes | null)[],
+      room: Pick<Found, 'roomy'>,
+    ): void => {
       for (const [at, digest] of digests.entries()) {
         const bytes = read[at] ?? null;
-        if (bytes !== null) found.set(digest, bytes);
+        if (bytes !== null) found.set(digest, { bytes, ...room });
       }
     };
     const staged = wanted.map(({ digest }) => digest).filter((digest) => ports.stage.has(digest));
-    if (staged.length > 0) note(staged, await ports.stage.readAll(staged));
+    if (staged.length > 0) note(staged, await ports.stage.readAll(staged), {});
     for (let copy = 0; ; copy += 1) {
       const places = wanted.flatMap(({ digest, location: first }) => {
         if (found.has(digest)) return [];
@@ -210,6 +217,7 @@ export function createContent(ports: ContentPorts): Content {
       note(
         places.map(({ digest }) => digest),
         await readPlaces(places),
+        { roomy: true },
       );
     }
   }
@@ -228,12 +236,12 @@ export function createContent(ports: ContentPorts): Content {
   async function answerAll(
     { peer, id }: { readonly peer: PeerId; readonly id: number },
     digests: readonly Digest[],
-    found: ReadonlyMap<Digest, Bytes>,
+    found: ReadonlyMap<Digest, Found>,
   ): Promise<number> {
     let bytesSent = 0;
     const answers = digests.map((digest): BlockAnswer => {
-      const bytes = found.get(digest);
-      return bytes === undefined ? { kind: 'missing', id, digest } : { kind: 'block', id, digest, bytes };
+      const one = found.get(digest);
+      return one === undefined ? { kind: 'missing', id, digest } : { kind: 'block', id, digest, ...one };
     });
     for (const batch of batchesOf(answers)) {
       const bytes = batch.reduce((sum, answer) => sum + bytesOf(answer), 0);
@@ -245,11 +253,11 @@ export function createContent(ports: ContentPorts): Content {
   }
 
   async function servePages(peer: PeerId, { id, digests }: BlockRequest): Promise<number> {
-    const found = new Map<Digest, Bytes>();
+    const found = new Map<Digest, Found>();
     for (const digest of digests) {
       const page = ports.store.page(digest);
       // A copy: the store keeps the page.
-      if (page !== undefined) found.set(digest, new Uint8Array(page));
+      if (page !== undefined) found.set(digest, { bytes: new Uint8Array(page) });
     }
     return answerAll({ peer, id }, digests, found);
   }

@@ -2,11 +2,11 @@
  * Blocks out of live files, for serving: neighbours of one file with one read, and all of them in memory that goes on to
  * the network as it is. Synchronous; for the thread that reads.
  */
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readvSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { systemCode } from '../base/errors.ts';
-import { blockBytesMax, bulkBatchBytes } from '../base/limits.ts';
+import { blockBytesMax, blockHeadBytes, bulkBatchBytes } from '../base/limits.ts';
 import { digestOf } from '../core/digest.ts';
 import { type DirectoryPath, nameOf, parentOf, type SharePath } from '../core/path.ts';
 import type { BlockLocation } from './read.ts';
@@ -14,7 +14,7 @@ import { openFlags, readFully } from './read-file.ts';
 import type { OpenedDirectory } from './read-open.ts';
 
 /**
- * In the order asked; null where the file cannot be read, or gives other bytes.
+ * In the order asked; null where the file cannot be read, or gives other bytes. Before each lie `blockHeadBytes` that are free.
  * @param open null where there is no such directory. @param memory gets what the blocks lie in.
  */
 export function readBlocks(
@@ -24,12 +24,12 @@ export function readBlocks(
 ): (Bytes | null)[] {
   const found: (Bytes | null)[] = [];
   const files = createLastFile(open);
-  let left = locations.reduce((sum, { length }) => sum + length, 0);
+  let left = roomOf(locations);
   let slab = Buffer.alloc(0);
   try {
     for (let at = 0; at < locations.length; ) {
       const run = runFrom(locations, at);
-      const bytes = run.reduce((sum, { length }) => sum + length, 0);
+      const bytes = roomOf(run);
       if (bytes > slab.byteLength)
         slab = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(bulkBatchBytes, left)));
       const read = readRun(run, files.open(run[0]?.path), slab.subarray(0, bytes));
@@ -45,6 +45,11 @@ export function readBlocks(
     files.close();
   }
   return found;
+}
+
+/** Memory that they take, with what is free before each. */
+function roomOf(locations: readonly BlockLocation[]): number {
+  return locations.reduce((sum, { length }) => sum + blockHeadBytes + length, 0);
 }
 
 /** Those that follow each other in one file, as far as they go together. */
@@ -65,24 +70,40 @@ function runFrom(locations: readonly BlockLocation[], at: number): readonly Bloc
 
 function readRun(run: readonly BlockLocation[], file: number | null, target: Buffer): (Bytes | null)[] {
   const first = run[0];
-  const got = file === null || first === undefined ? 0 : readOrNothing(file, target, first.offset);
-  let start = 0;
-  return run.map(({ length, digest }) => {
-    const bytes = new Uint8Array(target.buffer, target.byteOffset + start, length);
-    start += length;
-    if (file === null || start > got || (digest !== undefined && digestOf(bytes) !== digest)) return null;
-    return bytes;
+  let start = target.byteOffset;
+  const blocks = run.map(({ length }) => {
+    start += blockHeadBytes + length;
+    return new Uint8Array(target.buffer, start - length, length);
+  });
+  const got = file === null || first === undefined ? -1 : readOrNothing(file, blocks, first.offset);
+  let end = 0;
+  return run.map(({ digest }, at) => {
+    const bytes = blocks[at] ?? null;
+    end += bytes?.byteLength ?? 0;
+    return bytes === null || end > got || (digest !== undefined && digestOf(bytes) !== digest) ? null : bytes;
   });
 }
 
 /** One file that cannot be read is as good as gone; the others are served. */
-function readOrNothing(file: number, target: Buffer, offset: number): number {
+function readOrNothing(file: number, blocks: readonly Bytes[], offset: number): number {
   try {
-    return readFully(file, target, offset);
+    return readEach(file, blocks, offset);
   } catch (error) {
     if (systemCode(error) === undefined) throw error;
     return 0;
   }
+}
+
+/** With one call, mostly. @returns how many bytes the file gave. */
+function readEach(file: number, blocks: readonly Bytes[], offset: number): number {
+  let got = readvSync(file, blocks, offset);
+  let end = 0;
+  for (const block of blocks) {
+    end += block.byteLength;
+    if (got < end) got += readFully(file, block.subarray(got - end), offset + got);
+    if (got < end) break;
+  }
+  return got;
 }
 
 /** Neighbouring blocks mostly come from one file: it stays open until another is asked for. */

@@ -65,6 +65,8 @@ export type BlockAnswer =
       readonly bytes: Bytes;
       /** Set by the receiving network, which hashed them; never said on the wire. */
       readonly verified?: true;
+      /** `blockHeadBytes` of memory before the bytes are free: who sends them may write there. */
+      readonly roomy?: true;
     }
   /** Not here (any more). */
   | { readonly kind: 'missing'; readonly id: number; readonly digest: Digest }

@@ -3,13 +3,7 @@
  * the other machines of the swarm read it and keep their own columns up to date.
  */
 import { assert } from '../base/assert.ts';
-import {
-  membersMax,
-  neighboursMax,
-  requestsPerNeighbourMax,
-  strikeDecayMs,
-  strikesMax,
-} from '../base/limits.ts';
+import { membersMax, neighboursMax, requestsPerFewMax, strikeDecayMs, strikesMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { Version } from '../core/version.ts';
@@ -30,6 +24,7 @@ export type Neighbour = {
 
   // What requests to it have shown; `schedule` keeps these.
   inFlight: number;
+  /** Fewer, once it turned out to be slow. */
   inFlightMax: number;
   coolUntilMs: number;
   /** 0 until measured. */
@@ -99,7 +94,7 @@ function newNeighbour(peer: PeerId): Neighbour {
     paused: false,
     pagesOf: null,
     inFlight: 0,
-    inFlightMax: requestsPerNeighbourMax,
+    inFlightMax: requestsPerFewMax,
     coolUntilMs: 0,
     bytesPerMs: 0,
     strikes: 0,

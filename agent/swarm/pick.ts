@@ -2,7 +2,15 @@
  * Whom to ask for what next. Reads wants, requests and neighbours and changes none of them, save that offers nobody
  * needs any more are dropped.
  */
-import { KIB, paceAheadMs, requestBytesMax, requestDigestsMax } from '../base/limits.ts';
+import {
+  fewNeighbours,
+  KIB,
+  paceAheadMs,
+  requestBytesMax,
+  requestDigestsMax,
+  requestsPerFewMax,
+  requestsPerNeighbourMax,
+} from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import { compareVersions, type Version } from '../core/version.ts';
 import type { Neighbour, Neighbours } from './neighbours.ts';
@@ -94,7 +102,9 @@ export function createPicker(options: {
   /** One that owes an answer is asked for nothing more until it comes. */
   function isAskable(neighbour: Neighbour, nowMs: number): boolean {
     if (neighbour.inFlight > 0 && requests.owes(neighbour.peer, nowMs)) return false;
-    return !neighbour.paused && neighbour.inFlight < neighbour.inFlightMax && neighbour.coolUntilMs <= nowMs;
+    const most = neighbours.count() <= fewNeighbours ? requestsPerFewMax : requestsPerNeighbourMax;
+    const isRoom = neighbour.inFlight < Math.min(most, neighbour.inFlightMax);
+    return !neighbour.paused && isRoom && neighbour.coolUntilMs <= nowMs;
   }
 
   function askable(nowMs: number): Neighbour[] {
@@ -176,7 +186,7 @@ export function createPicker(options: {
 
   function runBytesMax(): number {
     const all = settledBytes + wants.bytes();
-    const runs = neighbours.count() <= 2 ? runsWantedOfFew : runsWanted;
+    const runs = neighbours.count() <= fewNeighbours ? runsWantedOfFew : runsWanted;
     const rate = downloadBytesPerMs();
     // Two at a time, so that one is being answered while the other comes in.
     const allowed = rate === 0 ? requestBytesMax : Math.floor((rate * paceAheadMs) / 2);

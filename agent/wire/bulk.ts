@@ -6,7 +6,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
-import { blockBytesMax, busyMsMax, requestDigestsMax } from '../base/limits.ts';
+import { blockBytesMax, blockHeadBytes, busyMsMax, requestDigestsMax } from '../base/limits.ts';
 import { type Digest, decodeDigest, digestBytes, encodeDigest } from '../core/digest.ts';
 import { keyBytes, shareIdBytes, shareIdFromBytes } from '../core/keys.ts';
 import type { BlockAnswer, BlockRequest, SharedRequest } from '../swarm/messages.ts';
@@ -37,7 +37,7 @@ export const bulkLimits: BulkLimits = { blockBytesMax, digestsMax: requestDigest
 
 /**
  * What to write, in order: one part, or for a block its header and its bytes themselves (not a copy; they must not
- * change until they are written).
+ * change until they are written). Where the block is roomy both are one part.
  */
 export function encodeBulk(frame: BulkFrame): readonly Bytes[] {
   switch (frame.kind) {
@@ -155,18 +155,39 @@ export function createBulkDecoder(limits: BulkLimits = bulkLimits): BulkDecoder 
 const types = { request: 1, block: 2, missing: 3, busy: 4, done: 5, cancel: 6, packed: 7, rate: 8 } as const;
 const planes: readonly BlockRequest['plane'][] = ['page', 'block'];
 
+type Block = Extract<BlockAnswer, { kind: 'block' }>;
+
 const lengthBytes = 4;
 /** Length, type, id. */
 const headerBytes = lengthBytes + 1 + 4;
+assert(
+  headerBytes + digestBytes === blockHeadBytes,
+  'what goes before a block fits where room is left for it',
+);
 /** Of a request's rest: plane, share. */
 const requestFixedBytes = 1 + shareIdBytes;
 /** Of a packed block's rest: digest, bytes of the block. */
 const packedFixedBytes = digestBytes + 4;
 const rateBytes = 4;
 
+/** @param bytes after the header. @param room of them that the returned buffer has. */
 function header(type: number, id: number, bytes: number, room = bytes): Buffer {
+  return fillHeader(Buffer.allocUnsafe(headerBytes + room), { type, id, bytes });
+}
+
+/** @returns the same buffer. */
+function blockHeader({ id, digest, bytes }: Block, buffer: Buffer): Buffer {
+  fillHeader(buffer, { type: types.block, id, bytes: digestBytes + bytes.byteLength });
+  buffer.set(encodeDigest(digest), headerBytes);
+  return buffer;
+}
+
+/** @returns the same buffer. */
+function fillHeader(
+  buffer: Buffer,
+  { type, id, bytes }: { readonly type: number; readonly id: number; readonly bytes: number },
+): Buffer {
   assert(Number.isInteger(id) && id >= 0 && id <= 0xffff_ffff, "a request's id is 32 bits");
-  const buffer = Buffer.allocUnsafe(headerBytes + room);
   buffer.writeUInt32BE(headerBytes - lengthBytes + bytes, 0);
   buffer.writeUInt8(type, lengthBytes);
   buffer.writeUInt32BE(id, lengthBytes + 1);
@@ -191,9 +212,12 @@ function encodeAnswer(answer: BlockAnswer): readonly Bytes[] {
   switch (answer.kind) {
     case 'block': {
       assert(answer.bytes.byteLength <= blockBytesMax, 'a block is within its bound');
-      const buffer = header(types.block, answer.id, digestBytes + answer.bytes.byteLength, digestBytes);
-      buffer.set(encodeDigest(answer.digest), headerBytes);
-      return [buffer, answer.bytes];
+      const { bytes } = answer;
+      if (answer.roomy !== true) return [blockHeader(answer, Buffer.allocUnsafe(blockHeadBytes)), bytes];
+      const start = bytes.byteOffset - blockHeadBytes;
+      const whole = Buffer.from(bytes.buffer, start, blockHeadBytes + bytes.byteLength);
+      blockHeader(answer, whole);
+      return [whole];
     }
     case 'missing': {
       const buffer = header(types.missing, answer.id, digestBytes);

@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemCode } from '../../agent/base/errors.ts';
 import {
+  blockHeadBytes,
   bulkBatchBytes,
   inlineBytesMax,
   KIB,
@@ -386,17 +387,26 @@ test('of blocks that are read together each is checked on its own', () =>
   }));
 
 test('blocks for serving lie in memory of a bounded size each, together where they fit', () =>
-  withReader({ f: new Uint8Array(3 * MIB) }, async ({ reader }) => {
+  withReader({ f: new Uint8Array(4 * MIB) }, async ({ reader }) => {
     const lengths = [...Array<number>(8).fill(bulkBatchBytes / 4), 2 * MIB];
     let offset = 0;
     const locations = lengths.map((length) => {
       offset += length;
       return { path: parsePath('f'), offset: offset - length, length };
     });
-    const memory = (await reader.blocks(locations, { signal })).map((bytes) => bytes?.buffer);
+    const blocks = await reader.blocks(locations, { signal });
+    const memory = blocks.map((bytes) => bytes?.buffer);
     assert.is(new Set(memory).size, 3);
     assert.is(memory[0], memory[3]);
-    assert.is(memory[0]?.byteLength, bulkBatchBytes);
+    assert.is(memory[0]?.byteLength, bulkBatchBytes + 4 * blockHeadBytes);
+    // What goes before each on the wire has its room there, and no more.
+    const starts = blocks.map((bytes) => bytes?.byteOffset);
+    const step = blockHeadBytes + bulkBatchBytes / 4;
+    assert.equal(
+      starts.slice(0, 4),
+      [0, 1, 2, 3].map((at) => blockHeadBytes + at * step),
+    );
+    assert.is(starts[8], blockHeadBytes);
   }));
 
 test('a link gives its target, as it stands', () =>

@@ -314,10 +314,10 @@ test('what is not handled is read no further, and read on when it is', async () 
   }
   const got = () =>
     asker.said.reduce((sum, message) => sum + (message.kind === 'frames' ? message.frames.length : 0), 0);
-  // 2 MiB and what one read brings: eight blocks, and one or two more.
-  await asker.until(() => got() >= 8);
+  // 4 MiB and what one read brings: 16 blocks, and what fits one message more.
+  await asker.until(() => got() >= 16);
   for (let round = 0; round < 50; round += 1) await new Promise((resolve) => setImmediate(resolve));
-  assert.ok(got() <= 12, `${got()} blocks`);
+  assert.ok(got() <= 22, `${got()} blocks`);
   let handled = 0;
   while (got() < count) {
     const now = got();

@@ -1,6 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { havesMax, paceAheadMs, requestsInFlightMax, strikeDecayMs } from '../../agent/base/limits.ts';
+import {
+  havesMax,
+  paceAheadMs,
+  requestsInFlightMax,
+  requestsInFlightMin,
+  requestsPerFewMax,
+  strikeDecayMs,
+} from '../../agent/base/limits.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { Effect } from '../../agent/swarm/events.ts';
@@ -56,9 +63,19 @@ const requestsOf = (effects: readonly Effect[]) =>
   effects.flatMap((effect) => (effect.kind === 'request' ? [effect] : []));
 
 test('asks each neighbour for two things at a time and no more', () => {
-  const { schedule } = setup({ complete: [ana], wants: 9 });
-  assert.equal(lines(schedule.fill(0)), ['request ana block 1', 'request ana block 1']);
+  const { schedule } = setup({ complete: [ana, bo, cy], wants: 40 });
+  const peers = requestsOf(schedule.fill(0)).map(({ peer }) => peer);
+  assert.equal(peers.toSorted(), [ana, ana, bo, bo, cy, cy]);
   assert.equal(schedule.fill(1), []);
+});
+
+test('asks for more at a time where there are few to ask', () => {
+  for (const complete of [[ana], [ana, bo]]) {
+    const { schedule } = setup({ complete, wants: 40 });
+    const asked = requestsOf(schedule.fill(0)).length;
+    assert.is(asked, Math.min(requestsInFlightMin, requestsPerFewMax * complete.length));
+    assert.equal(schedule.fill(1), []);
+  }
 });
 
 test('asks the least busy first, so that all are asked before one is asked twice', () => {
@@ -274,7 +291,7 @@ test('under a download limit no more is asked for ahead than a twentieth of a se
 });
 
 test('a request behind another to the same neighbour is given the time of both', () => {
-  const { schedule } = setup({ complete: [ana], wants: 40, bytes: 600_000 });
+  const { schedule } = setup({ complete: [ana], wants: 2, bytes: 600_000 });
   assert.is(requestsOf(schedule.fill(0)).length, 2);
   const struck = (nowMs: number) => schedule.fill(nowMs).filter(({ kind }) => kind === 'strike').length;
   // 5 s and a second for each 32 kB, as long as nothing is known of it.

@@ -3,7 +3,13 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Bytes } from '../../agent/base/bytes.ts';
-import { blockBytesMax, bulkBatchBytes, busyMsMax, requestDigestsMax } from '../../agent/base/limits.ts';
+import {
+  blockBytesMax,
+  blockHeadBytes,
+  bulkBatchBytes,
+  busyMsMax,
+  requestDigestsMax,
+} from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import { type BulkFrame, bulkLimits, createBulkDecoder, encodeBulk } from '../../agent/wire/bulk.ts';
 import { digests, mutations, record, share, survives, throwsCode } from '../core/documents.ts';
@@ -152,13 +158,26 @@ test('blocks of a stream lie one after the other in memory that can be given awa
 
 test('memory for blocks of a stream is bounded, however many come at once', () => {
   const decoder = createBulkDecoder();
-  const stream = bytesOf(...Array.from({ length: 40 }, (_, at) => filled(at, 64 * 1024)));
+  const stream = bytesOf(...Array.from({ length: 160 }, (_, at) => filled(at, 64 * 1024)));
   for (let round = 0; round < 3; round += 1) {
     const memory = new Set(decoder.push(stream).map((frame) => memoryOf(frame).buffer));
     for (const { byteLength } of memory) assert.ok(byteLength <= bulkBatchBytes, String(byteLength));
     assert.ok(round === 0 || memory.size === 10, String(memory.size));
     decoder.part();
   }
+});
+
+test('a roomy block is one part with its header, in its own memory, and reads as any other', () => {
+  const memory = new Uint8Array(3 * blockHeadBytes).fill(9);
+  const bytes = memory.subarray(2 * blockHeadBytes, 2 * blockHeadBytes + 3);
+  bytes.set(block.bytes);
+  const parts = encodeBulk({ kind: 'answer', answer: { ...block, bytes, roomy: true } });
+  assert.is(parts.length, 1);
+  assert.is(parts[0]?.buffer, memory.buffer);
+  assert.ok(Buffer.concat(parts).equals(bytesOf({ kind: 'answer', answer: block })));
+  // Nothing else in that memory was written to.
+  const others = [...memory.subarray(0, blockHeadBytes), ...memory.subarray(2 * blockHeadBytes + 3)];
+  assert.ok(others.every((byte) => byte === 9));
 });
 
 test('the largest block and the largest request pass', () => {

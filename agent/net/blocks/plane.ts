@@ -151,5 +151,7 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
 
 /** A block's bytes may be part of a cache or of Buffer's pool: what is given away is a copy. */
 function ownCopy(answer: BlockAnswer): BlockAnswer {
-  return answer.kind === 'block' ? { ...answer, bytes: new Uint8Array(answer.bytes) } : answer;
+  if (answer.kind !== 'block') return answer;
+  const { kind, id, digest, bytes } = answer;
+  return { kind, id, digest, bytes: new Uint8Array(bytes) };
 }

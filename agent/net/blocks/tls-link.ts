@@ -8,6 +8,7 @@ import { P2psyncError } from '../../base/errors.ts';
 import {
   bulkAheadBytesMax,
   bulkBatchBytes,
+  bulkGatherMs,
   bulkSignMs,
   paceBytesPerSecondMin,
   paceToldPercent,
@@ -17,6 +18,7 @@ import { type BulkFrame, createBulkDecoder, encodeBulk } from '../../wire/bulk.t
 import { createPace, type Pace, slowerOf } from './pace.ts';
 import { createPacedReader, createPacedWriter } from './paced.ts';
 import { costOf, type FromSockets, type LinkId } from './tls-messages.ts';
+import { createOutput } from './tls-output.ts';
 import { type Block, createSpeedMeter, pack, unpack } from './tls-packing.ts';
 
 export type Post = (message: FromSockets, transfer?: readonly ArrayBuffer[]) => void;
@@ -33,9 +35,6 @@ export type Link = {
   close(): void;
 };
 
-/** Parts that are smaller than this on average are joined before they are written, bytes. */
-const joinPartBytes = 4096;
-
 type Received = Extract<FromSockets, { kind: 'frames' }>['frames'][number];
 
 /** Of what goes out, where the peer asks, and of what comes in, where it serves; null: it is small, and not held back. */
@@ -46,6 +45,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   // Fixed at start.
   const decoder = createBulkDecoder();
   const meter = createSpeedMeter();
+  const output = createOutput(socket);
   /** Of the peer's own: what is served comes no faster than it said. */
   const asked = createPace(undefined, undefined, 0);
   const writer = paces.write === null ? null : createPacedWriter(slowerOf(paces.write, asked), write);
@@ -57,9 +57,12 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   let batchBytes = 0;
   let wireBytes = 0;
   let unhandledBytes = 0;
+  /** Something came that does not wait for more. */
+  let isUrgent = false;
+  let isTurnNoted = false;
+  let gathering: NodeJS.Timeout | undefined;
   let paused = false;
   let written = { costBytes: 0, wireBytes: 0 };
-  let uncorking = false;
   let failure: Error | undefined;
   let over = false;
   let saidMs = performance.now();
@@ -99,7 +102,8 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
 
   function take(frame: BulkFrame): void {
     if (frame.kind === 'rate') return heed(frame.bytesPerSecond);
-    if (batch.length === 0) setImmediate(flush);
+    if (!isTurnNoted) setImmediate(turnOver);
+    isTurnNoted = true;
     const received = frame.kind === 'packed' ? checked(unpack(frame)) : checkedFrame(frame);
     const costBytes = costOf(received);
     batch.push(received);
@@ -108,7 +112,14 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
     if (received.kind === 'answer' && received.answer.kind === 'block') {
       const { buffer } = received.answer.bytes;
       if (buffer instanceof ArrayBuffer) transfer.add(buffer);
-    }
+    } else isUrgent = true;
+  }
+
+  function turnOver(): void {
+    isTurnNoted = false;
+    // The rest of a block that is half here is on its way, mostly with others: they go on together.
+    if (isUrgent || decoder.pendingBytes() === 0) flush();
+    else if (batch.length > 0) gathering ??= setTimeout(flush, bulkGatherMs);
   }
 
   function heed(bytesPerSecond: number): void {
@@ -133,6 +144,9 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   function say(): void {
     if (wireBytes === 0 || over) return;
     saidMs = performance.now();
+    clearTimeout(gathering);
+    gathering = undefined;
+    isUrgent = false;
     decoder.part();
     post({ kind: 'frames', link, frames: batch, wireBytes }, [...transfer]);
     batch = [];
@@ -156,17 +170,13 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
 
   function stop(): void {
     over = true;
+    clearTimeout(gathering);
     writer?.close();
     reader?.close();
   }
 
   function write(parts: readonly Bytes[], done: () => void): void {
-    if (over) return;
-    cork();
-    for (const [index, part] of parts.entries()) {
-      if (index < parts.length - 1) socket.write(part);
-      else socket.write(part, (error) => error ?? done());
-    }
+    if (!over) output.write(parts, done);
   }
 
   /** One message for all that the kernel took in this turn. */
@@ -179,17 +189,6 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
   function sayWritten(): void {
     if (!over) post({ kind: 'written', link, ...written });
     written = { costBytes: 0, wireBytes: 0 };
-  }
-
-  /** Frames of one turn leave together: a header alone would be a record of its own. */
-  function cork(): void {
-    if (uncorking) return;
-    uncorking = true;
-    socket.cork();
-    setImmediate(() => {
-      uncorking = false;
-      socket.uncork();
-    });
   }
 
   socket.setNoDelay(true);
@@ -219,7 +218,7 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
     const frames = [...rateToTell(), ...given];
     if (over || frames.length === 0) return;
     const costBytes = frames.reduce((sum, frame) => sum + costOf(frame), 0);
-    const parts = joined(frames.flatMap((frame) => encodeBulk(smaller(frame))));
+    const parts = frames.flatMap((frame) => encodeBulk(smaller(frame)));
     const bytes = lengthOf(parts);
     meter.given(bytes, performance.now());
     (writer?.write ?? write)(parts, () => {
@@ -232,11 +231,6 @@ export function createLink(link: LinkId, socket: TLSSocket, post: Post, paces: L
     if (frame.kind !== 'answer' || frame.answer.kind !== 'block' || !meter.isSlow()) return frame;
     return pack(frame.answer) ?? frame;
   }
-}
-
-/** Many small parts as one: each write of a socket costs as much as to copy a few KiB. */
-function joined(parts: readonly Bytes[]): readonly Bytes[] {
-  return parts.length > 2 && lengthOf(parts) < parts.length * joinPartBytes ? [Buffer.concat(parts)] : parts;
 }
 
 function lengthOf(parts: readonly Bytes[]): number {

@@ -56,12 +56,13 @@ function open(paces: LinkPaces) {
 
 test('who has a limit tells it with the first request, and again when it is another', () => {
   const download = createPace();
-  const { link, written } = open({ write: null, read: download });
+  const { link, written, take } = open({ write: null, read: download });
   const told: number[] = [];
   for (const rate of [0, MIB, MIB, 2 * MIB, 0]) {
     download.setRate(rate);
     const before = written().byteLength;
     link.send([request(1)]);
+    take();
     const frames = createBulkDecoder().push(written().subarray(before));
     assert.equal(frames.at(-1), request(1));
     told.push(...frames.flatMap((frame) => (frame.kind === 'rate' ? [frame.bytesPerSecond] : [])));
