@@ -391,6 +391,8 @@ export const bulkHandshakeMs = 5_000;
 /** Inbound connections that have not shown a key, in all and from one IP; a newcomer beyond is closed unheard. */
 export const bulkArrivalsMax = 64;
 export const bulkArrivalsPerAddressMax = 16;
+/** Who asks for so many pages at once will ask for blocks soon: the connection for them is opened meanwhile. */
+export const bulkPagesMin = 16;
 /** How often connections are looked at for idleness and death, ms. */
 export const bulkLookMs = 2_000;
 /** A connection that owes answers and brought no byte is taken for broken after this long, ms. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Bytes } from '../../agent/base/bytes.ts';
-import { blockBytesMax, KIB, MIB, requestDigestsMax } from '../../agent/base/limits.ts';
+import { blockBytesMax, bulkPagesMin, KIB, MIB, requestDigestsMax } from '../../agent/base/limits.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
 import type { BlockAnswer, SharedRequest } from '../../agent/swarm/messages.ts';
@@ -274,7 +274,7 @@ test('where the port is shut blocks go over libp2p, and it is said once', async 
   await closeAll(ana, bo);
 });
 
-test('pages alone open no connection of their own', async () => {
+test('a few pages alone open no connection of their own', async () => {
   const [ana, bo] = [await startTestHost(), await startTestHost()];
   await befriend(ana, bo);
   for (let id = 1; id <= 20; id += 1) {
@@ -284,6 +284,15 @@ test('pages alone open no connection of their own', async () => {
     await ana.until((event) => event.kind === 'answer' && event.answer.id === id);
   }
   assert.equal([ana.route(bo.peer), bo.route(ana.peer)], [null, null]);
+  await closeAll(ana, bo);
+});
+
+test('who asks for many pages at once has a connection before it asks for blocks', async () => {
+  const [ana, bo] = [await startTestHost(), await startTestHost()];
+  await befriend(ana, bo);
+  const pages = Array.from({ length: bulkPagesMin }, () => firstDigest);
+  ana.blocks.request(bo.peer, { ...request(1, pages), plane: 'page' });
+  await untilRoute(ana, bo, 'tls');
   await closeAll(ana, bo);
 });
 

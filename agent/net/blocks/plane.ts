@@ -5,6 +5,7 @@
 import type { Stream } from '@libp2p/interface';
 import type { Bytes } from '../../base/bytes.ts';
 import { P2psyncError } from '../../base/errors.ts';
+import { bulkPagesMin } from '../../base/limits.ts';
 import type { PeerId } from '../../core/keys.ts';
 import type { BlockAnswer } from '../../swarm/messages.ts';
 import { decodeControl, encodeControl, isBulkSetup } from '../../wire/control.ts';
@@ -101,8 +102,9 @@ export function createBlockPlane(options: BlockPlaneOptions): BlockPlane {
     route: (peer) => routes.of(peer),
     request(peer, request) {
       if (tls.canAsk(peer)) return tls.request(peer, request);
-      // Pages are small and come first: a change that needs no more than them needs no connection of its own.
-      if (request.plane === 'block' && routes.mayTry(peer, performance.now())) tls.want(peer);
+      // Pages are small and come first: a change that needs no more than a few of them needs no connection of its own.
+      const isMuch = request.plane === 'block' || request.digests.length >= bulkPagesMin;
+      if (isMuch && routes.mayTry(peer, performance.now())) tls.want(peer);
       libp2p.request(peer, request);
     },
     cancel(peer, id) {
