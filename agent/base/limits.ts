@@ -332,10 +332,9 @@ export const indexMapBytes = 1024 * MIB;
 /** Files that a reading thread is given at once, and how long it reads before it reports, ms: a large file delays few. */
 export const readBatchFiles = 128;
 export const readSliceMs = 20;
-/** A file of this many bytes is read by all threads: one cuts what others hash, in parts of so many bytes, so far ahead of them. */
+/** A file of this many bytes is read by all threads: one cuts on while others hash, in parts of so many bytes, each whole in memory. */
 export const readSplitBytesMin = 64 * MIB;
-export const readPartBytes = 16 * MIB;
-export const readPartsAhead = 4;
+export const readPartBytes = 4 * MIB;
 /** Faults that `status` lists: enough to see what is wrong, short enough to read. */
 export const faultsShownMax = 1_000;
 /** How often an agent says anew how its share stands, ms, where nothing changed. */

@@ -3,7 +3,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { assert } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, systemCode } from '../base/errors.ts';
-import { blockBytesMax, inlineBytesMax, wholeFileBytesMax } from '../base/limits.ts';
+import { blockBytesMax, inlineBytesMax, readPartBytes, wholeFileBytesMax } from '../base/limits.ts';
 import { cutClassFor, cutSizes, nextCut } from '../core/block.ts';
 import { buildBlockList } from '../core/blocklist.ts';
 import { digestOf } from '../core/digest.ts';
@@ -19,8 +19,8 @@ import { meansGone } from './read-open.ts';
 /** Never waits for the writer of a fifo that was put where a file was. */
 export const openFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
-/** Two of the largest blocks: the cutter can always tell where the next one ends. */
-const { window, scan } = createFastScan(2 * blockBytesMax);
+/** A part and the largest block behind it, and two of those: the cutter can always tell where the next block ends. */
+const { window, scan } = createFastScan(readPartBytes + blockBytesMax);
 
 /** @param at a path that leads through no symlink, for `item`. @param cancelled ends a long read, with any result. */
 export function readWhole(at: string, item: ReadItem, cancelled: () => boolean): ReadResult {
@@ -112,31 +112,22 @@ function cutBlocks(
   cancelled: () => boolean,
 ): BlockRef[] | undefined {
   const blocks: BlockRef[] = [];
-  const whole = eachBlock(fd, { from: 0, until: size, size, cut }, cancelled, (block) =>
+  const whole = eachBlock(fd, { size, cut }, cancelled, (block) =>
     blocks.push({ digest: digestOf(block), length: block.byteLength }),
   );
   return whole ? blocks : undefined;
 }
 
-/**
- * Blocks in the file's order, from where one starts to the first that ends at `until` or behind it; each is good until the next.
- * @returns false where the file is shorter than `size`, or it was cancelled.
- */
-export function eachBlock(
+/** Blocks in the file's order, each good until the next. @returns false where the file is shorter than `size`, or it was cancelled. */
+function eachBlock(
   fd: number,
-  {
-    from,
-    until,
-    size,
-    cut,
-  }: { readonly from: number; readonly until: number; readonly size: number; readonly cut: CutClass },
+  { size, cut }: { readonly size: number; readonly cut: CutClass },
   cancelled: () => boolean,
   take: (block: Bytes) => void,
 ): boolean {
-  let read = from;
-  let taken = from;
+  let read = 0;
   let end = 0;
-  while (taken < until) {
+  while (read < size || end > 0) {
     if (cancelled()) return false;
     const wanted = Math.min(window.byteLength - end, size - read);
     if (readFully(fd, window.subarray(end, end + wanted), read) !== wanted) return false;
@@ -145,15 +136,47 @@ export function eachBlock(
     const isLast = read === size;
     let start = 0;
     // With fewer bytes than the largest block the cutter might have to look again.
-    while (taken < until && start < end && (isLast || end - start >= cutSizes[cut].max)) {
+    while (start < end && (isLast || end - start >= cutSizes[cut].max)) {
       const next = nextCut(window, start, end, cut, isLast, scan);
       assert(next > start, 'enough bytes to tell where a block ends');
       take(window.subarray(start, next));
-      taken += next - start;
       start = next;
     }
     window.copyWithin(0, start, end);
     end -= start;
   }
   return true;
+}
+
+/**
+ * From where a block starts to the end of the first that ends at `until` or behind it: at most `readPartBytes` and a block.
+ * @returns its length, and what hashes it, until anything else is read; null where the file is shorter than `size`.
+ */
+export function cutRange(
+  fd: number,
+  {
+    from,
+    until,
+    size,
+    cut,
+  }: { readonly from: number; readonly until: number; readonly size: number; readonly cut: CutClass },
+): { readonly byteLength: number; hash(): BlockRef[] } | null {
+  const have = Math.min(size, until + cutSizes[cut].max) - from;
+  assert(have <= window.byteLength, 'a part fits into memory');
+  if (readFully(fd, window.subarray(0, have), from) !== have) return null;
+  const ends: number[] = [];
+  let end = 0;
+  while (from + end < until) {
+    end = nextCut(window, end, have, cut, from + have === size, scan);
+    assert(end > (ends.at(-1) ?? 0), 'enough bytes to tell where a block ends');
+    ends.push(end);
+  }
+  return {
+    byteLength: end,
+    hash: () =>
+      ends.map((blockEnd, at) => {
+        const block = window.subarray(ends[at - 1] ?? 0, blockEnd);
+        return { digest: digestOf(block), length: block.byteLength };
+      }),
+  };
 }

@@ -1,77 +1,81 @@
 /**
- * Reads one long file with all threads: one cuts on while the others hash what was cut. The same result as of one thread,
+ * Reads one long file with all threads: one cuts on while the others hash what they have cut. The same result as of one thread,
  * in half the time. Owns the order of the parts.
  */
 import { assert } from '../base/assert.ts';
-import { readPartsAhead } from '../base/limits.ts';
 import type { BlockRef } from '../core/entry.ts';
-import type { DiskStat } from '../core/stat.ts';
 import type { CallOptions, Pool } from './pool.ts';
 import type { ReadCalls, ReadItem, ReadOk, ReadResult } from './read.ts';
 import { held } from './read-held.ts';
-import type { CutPart, SumPart } from './read-part.ts';
+import type { PartOrder, ReadPart } from './read-part.ts';
 
 type Failed = Exclude<ReadResult, ReadOk>;
+type Begun = { readonly length: PartOrder['length']; readonly read: Promise<ReadPart | Failed> };
 
 export async function readSplit(
   pool: Pool<ReadCalls>,
-  { path, cut, restless = false }: ReadItem,
+  item: ReadItem,
   options: CallOptions,
 ): Promise<ReadResult> {
-  const parts: CutPart[] = [];
-  const sums: Promise<SumPart | Failed>[] = [];
-  let from = 0;
-  let first: DiskStat | undefined;
-  while (first === undefined || from < first.size) {
-    const part: CutPart | Failed = await pool.call(
-      'cut',
-      { path, cut, from, size: first?.size ?? null },
-      options,
-    );
-    // What is cut waits for what was cut long before.
-    const before = await sums[sums.length - readPartsAhead];
-    if (before !== undefined && before.kind !== 'sum') return before;
-    if (part.kind !== 'cut') return part;
-    const sum = pool.call('sum', { path, from, lengths: part.lengths }, options);
+  const { path, cut } = item;
+
+  function begin(from: number, size: number | null): Begun {
+    const length = new Int32Array(new SharedArrayBuffer(4));
+    const read = pool.call('part', { path, cut, from, size, length }, options);
     // Whoever gives up before it ends does not ask for it.
-    sum.catch(() => undefined);
-    parts.push(part);
-    sums.push(sum);
-    first ??= part.stat;
-    from += part.lengths.reduce((total, length) => total + length, 0);
+    read.catch(() => undefined);
+    return { length, read };
   }
-  return await joined({ path, restless, first }, parts, await Promise.all(sums), pool);
+
+  const first = await begin(0, null).read;
+  if (first.kind !== 'part') return first;
+  const { size } = first.before;
+  const later: Begun[] = [];
+  for (let from = bytesOf(first); from < size; ) {
+    // A thread each: one that waits its turn would hold up the cutting.
+    const before = await later[later.length - pool.threads]?.read;
+    if (before !== undefined && before.kind !== 'part') return before;
+    const next = begin(from, size);
+    later.push(next);
+    const bytes = await lengthOf(next);
+    if (bytes <= 0) break;
+    from += bytes;
+  }
+  const others = await Promise.all(later.map(({ read }) => read));
+  return await joined(item, [first, ...others], pool);
+}
+
+/** @returns -1 where it has none: it failed. */
+async function lengthOf({ length, read }: Begun): Promise<number> {
+  await Promise.race([Atomics.waitAsync(length, 0, 0).value, read]);
+  return Atomics.load(length, 0);
+}
+
+function bytesOf({ blocks }: ReadPart): number {
+  return blocks.reduce((sum, { length }) => sum + length, 0);
 }
 
 async function joined(
-  {
-    path,
-    restless,
-    first,
-  }: { readonly path: ReadItem['path']; readonly restless: boolean; readonly first: DiskStat },
-  parts: readonly CutPart[],
-  sums: readonly (SumPart | Failed)[],
+  { path, restless = false }: ReadItem,
+  read: readonly (ReadPart | Failed)[],
   pool: Pool<ReadCalls>,
 ): Promise<ReadResult> {
-  const blocks: BlockRef[] = [];
-  for (const [at, sum] of sums.entries()) {
-    if (sum.kind !== 'sum') return sum;
-    const part = parts[at];
-    assert(part !== undefined, 'a cut for every sum');
-    const stood = [part.stat, sum.stat].every(
-      (stat) => stat.ino === first.ino && held(first, stat, restless),
-    );
-    if (!stood) return { kind: 'changed', path };
-    for (const [index, digest] of sum.digests.entries())
-      blocks.push({ digest, length: part.lengths[index] ?? 0 });
+  const parts: ReadPart[] = [];
+  for (const part of read) {
+    if (part.kind !== 'part') return part;
+    parts.push(part);
   }
-  const cut = parts[0]?.cut;
-  assert(cut !== undefined, 'a long file has a part');
+  const [first] = parts;
+  assert(first !== undefined, 'a long file has a part');
+  const { before: stat, cut } = first;
+  const stood = parts.every(({ after }) => after.ino === stat.ino && held(stat, after, restless));
+  if (!stood) return { kind: 'changed', path };
+  const blocks: BlockRef[] = parts.flatMap((part) => part.blocks);
   const { digest, pages } = await pool.call('list', blocks);
   return {
     kind: 'ok',
     path,
-    stat: first,
+    stat,
     content: { kind: 'list', digest, cut },
     blocks,
     listPages: pages,

@@ -11,7 +11,7 @@ import type { ReadCalls, ReadData, ReadItem, ReadOk, ReadResult } from './read.t
 import { readBlocks } from './read-blocks.ts';
 import { failed, readWhole } from './read-file.ts';
 import { type OpenedDirectory, openDirectory, rootFault, withDirectory } from './read-open.ts';
-import { cutPart, sumPart } from './read-part.ts';
+import { readPart, say } from './read-part.ts';
 import { packStats } from './scan-pack.ts';
 
 const { root, device } = poolData() as ReadData;
@@ -53,9 +53,14 @@ serveCalls<ReadCalls>({
     }
   },
 
-  cut: (order, { cancelled }) => inDirectory(order.path, (at) => cutPart(at, order, cancelled)),
-
-  sum: (order) => inDirectory(order.path, (at) => sumPart(at, order)),
+  part(order, { cancelled }) {
+    try {
+      return inDirectory(order.path, (at) => readPart(at, order, cancelled));
+    } finally {
+      // Somebody waits for it.
+      say(order.length, -1);
+    }
+  },
 
   list(blocks) {
     const { digest, pages } = buildBlockList(blocks);

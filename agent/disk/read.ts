@@ -11,7 +11,7 @@ import type { BlockRef, Content, CutClass } from '../core/entry.ts';
 import type { SharePath } from '../core/path.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { createPool, runBatches, workerUrl } from './pool.ts';
-import type { CutOrder, CutPart, SumOrder, SumPart } from './read-part.ts';
+import type { PartOrder, ReadPart } from './read-part.ts';
 import { readSplit } from './read-split.ts';
 import { shareRoot } from './scan.ts';
 import { type PackedStats, unpackStats } from './scan-pack.ts';
@@ -89,8 +89,7 @@ export type ReadCalls = {
     readonly stats: PackedStats;
   };
   blocks(locations: readonly BlockLocation[]): (Bytes | null)[];
-  cut(order: CutOrder): CutPart | Exclude<ReadResult, ReadOk>;
-  sum(order: SumOrder): SumPart | Exclude<ReadResult, ReadOk>;
+  part(order: PartOrder): ReadPart | Exclude<ReadResult, ReadOk>;
   list(blocks: readonly BlockRef[]): {
     readonly digest: Digest;
     readonly pages: readonly (readonly [Digest, Bytes])[];
