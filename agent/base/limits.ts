@@ -50,6 +50,9 @@ export const headRefreshMs = 10_000;
 export const headStaleMs = 30_000;
 /** Control streams carry a heartbeat this often, ms: a lost gossip message costs under a second. */
 export const heartbeatMs = 500;
+/** The same where nothing has changed for so long, ms: who misses a head then is pushed it all the same, by those who saw its status before. */
+export const restHeartbeatMs = 1_000;
+export const restAfterMs = 5_000;
 /** A neighbour silent for this long is gone, ms. */
 export const neighbourSilentMs = 15_000;
 /** How far clocks of members may be apart before expiry dates are doubted, ms. */
@@ -324,8 +327,8 @@ export const watchFlushMs = 2;
 export const watchRecheckMs = 50;
 /** Most dirty names of one directory that are told one by one; with more it is listed again. */
 export const watchedNamesMax = 4096;
-/** How often each neighbour is asked for a sign of life on the control stream, ms; also measures the round trip. */
-export const pingMs = 2_000;
+/** How often each neighbour is asked for a sign of life on the control stream, ms, three times before it counts as gone; also measures the round trip. */
+export const pingMs = 5_000;
 
 /** Addresses that an index maps at first, bytes: room for over a million files. They are no memory; a larger index takes more. */
 export const indexMapBytes = 1024 * MIB;

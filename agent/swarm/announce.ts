@@ -2,7 +2,7 @@
  * What neighbours are told and when: status as heartbeat and at once on news, what a partial holder has, and heads
  * that gossip failed to bring. Owns what each was told last; decides nothing about heads or blocks.
  */
-import { haveDigestsMax, havesMax, heartbeatMs } from '../base/limits.ts';
+import { haveDigestsMax, havesMax, heartbeatMs, restAfterMs, restHeartbeatMs } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { SignedHead } from '../core/head.ts';
 import type { PeerId } from '../core/keys.ts';
@@ -75,6 +75,8 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
   /** The newest head brought all its content. */
   let isSmall = false;
   let newsMs = Number.NEGATIVE_INFINITY;
+  /** When there was something new to say in a status. */
+  let changedMs = Number.NEGATIVE_INFINITY;
   let pace = gossipedPush;
   let isTouched = true;
   let statusAtMs = Number.POSITIVE_INFINITY;
@@ -83,6 +85,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
 
   const statusDelayMs = () => (isSmall ? smallStatusMs : 0);
   const haveDelayMs = () => (isSmall ? smallHaveMs : 0);
+  const beatMs = (nowMs: number) => (nowMs < changedMs + restAfterMs ? heartbeatMs : restHeartbeatMs);
   const pushMs = (nowMs: number) => nowMs + pace.afterMs + random() * pace.spreadMs;
 
   function touch({ soon }: { readonly soon: boolean }, nowMs: number): void {
@@ -96,7 +99,8 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
     const version = head?.version ?? null;
     const isNews = !sameVersion(told.applied, applied) || !sameVersion(told.head, version);
     const isDue = isNews && (nowMs >= statusAtMs || told.head === undefined);
-    if (!isDue && nowMs < told.statusMs + heartbeatMs) return [];
+    if (isNews) changedMs = nowMs;
+    if (!isDue && nowMs < told.statusMs + beatMs(nowMs)) return [];
     told.applied = applied;
     told.head = version;
     told.statusMs = nowMs;
@@ -214,7 +218,7 @@ export function createAnnounce(options: { neighbours: Neighbours; random: () => 
         effects.push(...status(told, neighbour.peer, situation, nowMs));
         effects.push(...haves(told, neighbour, { target, isDue, nowMs }));
         effects.push(...push(told, neighbour, situation, nowMs));
-        nextMs = Math.min(nextMs, told.statusMs + heartbeatMs, told.pushAtMs);
+        nextMs = Math.min(nextMs, told.statusMs + beatMs(nowMs), told.pushAtMs);
       }
       isTouched = false;
       if (nowMs >= statusAtMs) statusAtMs = Number.POSITIVE_INFINITY;

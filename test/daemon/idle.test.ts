@@ -20,7 +20,7 @@ test('a connection that carries signs of life alone is closed, one of neighbours
         const bo = await mesh.add('bo', mesh.invite());
         await mesh.connect(ana, writer);
         await mesh.connect(bo, writer);
-        /** As neighbours do each half second, and the pings that go there and back. */
+        /** As neighbours do, and the pings that go there and back. */
         async function beats(count: number): Promise<void> {
           for (let beat = 0; beat < count; beat += 1) {
             clock.nowMs += pingMs;

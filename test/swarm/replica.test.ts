@@ -1,6 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { driftedMax, neighboursMax } from '../../agent/base/limits.ts';
+import {
+  driftedMax,
+  heartbeatMs,
+  neighboursMax,
+  restAfterMs,
+  restHeartbeatMs,
+} from '../../agent/base/limits.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
@@ -104,6 +110,21 @@ test('a small edit rides inside the head and is applied without a request', () =
   const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 100);
   assert.equal(later.filter((effect) => effect.kind === 'send').length, 1, 'one word says all of it');
   assert.ok(later.some(isHeartbeat));
+});
+
+test('a neighbour is told how things stand twice a second, and more seldom where nothing has changed for a while', () => {
+  const { share, first } = twoVersions([small('a', 100)]);
+  const bench = createBench({ share, at: first });
+  bench.step(joined(ana));
+  const startMs = bench.nowMs();
+  const toldMs: number[] = [];
+  for (let atMs = 0; atMs < restAfterMs + 5 * restHeartbeatMs; atMs += heartbeatMs / 5) {
+    const effects = bench.replica.step({ kind: 'tick' }, startMs + atMs);
+    if (effects.some(isHeartbeat)) toldMs.push(atMs);
+  }
+  const early = toldMs.filter((atMs) => atMs < restAfterMs);
+  assert.is(early.length, restAfterMs / heartbeatMs - 1);
+  assert.is(toldMs.length - early.length, 5);
 });
 
 test('operations on another base than ours do not count: the walk does', () => {
