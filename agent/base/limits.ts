@@ -376,6 +376,8 @@ export const threadIdleMs = 3_000;
 export const threadSemiSpaceMib = 1;
 /** A heap of less than this is not worth a pause to make it smaller, bytes. */
 export const heapTrimBytesMin = 48 * MIB;
+/** How often an agent that nobody asked for anything in between looks whether its heap has grown, ms. */
+export const heapLookMs = 5_000;
 /** After names came, went or were replaced, the watches are audited and everything is looked at again so much later, ms. */
 export const auditDelayMs = 1_000;
 /** Pages that a sweep looks at before it lets others run: a few ms. */

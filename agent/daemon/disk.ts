@@ -19,12 +19,20 @@ export type ShareDisk = {
   close(): Promise<void>;
 };
 
-export async function openDisk(root: string, config: ShareConfig): Promise<ShareDisk> {
+/** @param options.writes whether this agent is the share's writer: of the threads that only the other role needs none waits for work. */
+export async function openDisk(
+  root: string,
+  config: ShareConfig,
+  { writes }: { readonly writes: boolean },
+): Promise<ShareDisk> {
   const ignore = createIgnore(config.ignore);
-  const stage = await openStage(root);
+  const stage = await openStage(root, { lasting: !writes });
   const scanner = createScanner(root, { ignore });
-  const reader = createReader(root);
-  const committer = createCommitter(root, stage, { durability: config.durability });
+  const reader = createReader(root, { lasting: writes });
+  const committer = createCommitter(root, stage, {
+    durability: config.durability,
+    lasting: !writes,
+  });
   return {
     ignore,
     owners: createOwners(),

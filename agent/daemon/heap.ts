@@ -3,6 +3,9 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { heapTrimBytesMin, threadSemiSpaceMib } from '../base/limits.ts';
 import { findMallocTrim } from './malloc.ts';
 
+/** A heap that is larger by less is not worth the pause. */
+const heapGrowthMin = 1.25;
+
 export type HeapTrimmer = {
   /** Stops the main thread for 140 ms (900 on a busy machine) where the heap has grown since the last time, else does nothing. Only where nobody waits. */
   trim(): Promise<void>;
@@ -15,7 +18,7 @@ export function createHeapTrimmer(): HeapTrimmer {
   return {
     async trim() {
       // The launcher asks Node for it; a program that is started otherwise keeps its garbage.
-      if (globalThis.gc === undefined || takenBytes() < keptBytes * 1.5) return;
+      if (globalThis.gc === undefined || takenBytes() < keptBytes * heapGrowthMin) return;
       // Asynchronous is this all at once and later; the regular flavour is shorter, and gives hardly anything back.
       globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
       keptBytes = Math.max(heapTrimBytesMin, takenBytes());

@@ -1,5 +1,5 @@
 /** What a share does when it has nothing better to do: files made durable, staging cleared, old pages swept. */
-import { durableDelayMs } from '../base/limits.ts';
+import { durableDelayMs, heapLookMs } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { ShareStore } from '../store/share-store.ts';
 import type { ShareDisk } from './disk.ts';
@@ -17,6 +17,8 @@ export type HousekeeperPorts = {
   readonly disk: () => ShareDisk | null;
   /** True where no sync is going on: nothing in staging is waited for. */
   readonly isIdle: () => boolean;
+  /** Bytes that went to peers and came from them, since the start. */
+  readonly traffic: () => number;
   /** Of every tree that is in use or may be asked for. */
   readonly roots: () => readonly Digest[];
   /** Runs the work while nothing else reads or adds pages; false: not now. */
@@ -31,14 +33,16 @@ export type Housekeeper = {
 };
 
 const nothing: ReadonlySet<Digest> = new Set();
+/** One for all shares: they have one heap. */
+const heap = createHeapTrimmer();
 
 export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
-  const heap = createHeapTrimmer();
   const unswept = createUnswept(ports.store);
 
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
+  let seenTraffic = 0;
 
   async function work(): Promise<void> {
     const disk = ports.disk();
@@ -58,17 +62,27 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
     await heap.trim();
   }
 
+  /** What was served to a newcomer is no version, and leaves garbage as well. */
+  function look(): void {
+    const traffic = ports.traffic();
+    if (traffic === seenTraffic && ports.disk() !== null && ports.isIdle()) void attempt(heap.trim());
+    seenTraffic = traffic;
+  }
+  const looking = setInterval(look, heapLookMs).unref();
+
+  function attempt(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => {
+      if (!ports.signal.aborted)
+        ports.log.warn({ err: error }, 'housekeeping failed; it is tried again after the next version');
+    });
+  }
+
   function run(): void {
     if (busy) return schedule();
     busy = true;
-    work()
-      .catch((error: unknown) => {
-        if (!ports.signal.aborted)
-          ports.log.warn({ err: error }, 'housekeeping failed; it is tried again after the next version');
-      })
-      .finally(() => {
-        busy = false;
-      });
+    void attempt(work()).finally(() => {
+      busy = false;
+    });
   }
 
   function schedule(): void {
@@ -83,6 +97,7 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
     },
     async close() {
       clearTimeout(timer);
+      clearInterval(looking);
       await unswept.keep();
     },
   };

@@ -60,7 +60,8 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
 export async function startShare(ports: StartPorts): Promise<Running> {
   const { record } = ports;
   await checkMarker(record.path, record.id);
-  const disk = await openDisk(record.path, ports.config());
+  const writes = ports.membership.grant()?.grant.writer === ports.agent.keyPair.publicKey;
+  const disk = await openDisk(record.path, ports.config(), { writes });
   try {
     return await startOn(disk, ports);
   } catch (error) {

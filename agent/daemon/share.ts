@@ -119,6 +119,7 @@ export function openShare(options: ShareOptions): Share {
     // Before the first scan, paths that were not durable at a crash may not be hashed again yet.
     disk: () => (scanned ? (running?.disk ?? null) : null),
     isIdle,
+    traffic: () => (running?.content.sent() ?? 0) + (running?.content.received() ?? 0),
     roots: () => rootsInUse(store, [applied?.root, head()?.head.root], versions.recent()),
     exclusively: (work) =>
       gate.run(async () => {

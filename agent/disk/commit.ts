@@ -81,6 +81,8 @@ export type Committer = {
   /** Makes everything that was settled durable, in the background, in groups. What
    * `recover` said is to be hashed again must be hashed by then: it is forgotten. */
   durable(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** A commit is under way, or was done and is not settled yet. */
+  isBusy(): boolean;
   close(): Promise<void>;
 };
 
@@ -132,12 +134,19 @@ export type CommitCalls = {
 export type CommitterOptions = {
   /** `fsync`: everything is durable before a commit resolves. */
   readonly durability: 'deferred' | 'fsync';
+  /** Whether the thread waits for the next commit, however long that takes. Default: yes. */
+  readonly lasting?: boolean;
 };
 
 /** @param root absolute path of the share's directory. */
 export function createCommitter(root: string, stage: Stage, options: CommitterOptions): Committer {
   const url = workerUrl('commit-worker', import.meta.url);
-  return createCommitterOn(createPool<CommitCalls>(url, { threads: 1, data: () => root }), stage, options);
+  let busy = (): boolean => false;
+  const lasts = (): boolean => options.lasting !== false || busy();
+  const pool = createPool<CommitCalls>(url, { threads: 1, data: () => root, lasts });
+  const committer = createCommitterOn(pool, stage, options);
+  busy = committer.isBusy;
+  return committer;
 }
 
 /** @param pool that answers calls in the order in which they were made: one thread. Closed with the committer. */
@@ -148,6 +157,9 @@ export function createCommitterOn(
 ): Committer {
   const sync = options.durability === 'fsync';
   let running = false;
+  let settled = true;
+  /** Something may not be durable. */
+  let isPending = true;
 
   async function alone<Result>(run: () => Promise<Result>): Promise<Result> {
     assert(!running, 'one commit at a time');
@@ -191,6 +203,7 @@ export function createCommitterOn(
   }
 
   function outcome(done: readonly Done[], { kept, failed, taken }: Tidied): CommitResult {
+    settled = false;
     const names = taken.map((path) => parseStagedName(path.slice(stageDirectory.length + 1)));
     const digestsOf = (kind: 'block' | 'part') =>
       names.flatMap((name) => (name?.kind === kind ? [name.digest] : []));
@@ -199,6 +212,17 @@ export function createCommitterOn(
   }
 
   async function durable(signal: AbortSignal): Promise<void> {
+    if (!isPending) return;
+    isPending = false;
+    try {
+      await makeDurable(signal);
+    } catch (error) {
+      isPending = true;
+      throw error;
+    }
+  }
+
+  async function makeDurable(signal: AbortSignal): Promise<void> {
     for (const name of await pool.call('undurable', undefined)) {
       let from: number | null = 0;
       while (from !== null) {
@@ -264,10 +288,13 @@ export function createCommitterOn(
         return { finished: { tag, result }, rehash, rehashAll };
       }),
     async settle() {
+      isPending = true;
+      settled = true;
       if ((await pool.call('settle', { sync })) < undurableCommitsMax) return;
       await durable(new AbortController().signal);
     },
     durable: ({ signal }) => durable(signal),
+    isBusy: () => running || !settled,
     close: () => pool.close(),
   };
 }

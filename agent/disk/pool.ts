@@ -43,8 +43,10 @@ export type PoolOptions = {
   readonly threads: number;
   /** What a thread finds in `workerData.data`, asked for when it starts. */
   readonly data?: () => unknown;
-  /** A further thread that has nothing to do for this long ends, ms: it holds some 20 MB. The first one stays. */
+  /** A further thread that has nothing to do for this long ends, ms: it holds some 10 MB. */
   readonly idleMs?: number;
+  /** Whether the first one stays all the same, asked after that time. Default: yes, since starting one takes 50 ms. */
+  readonly lasts?: () => boolean;
   /** Whether a running thread keeps the process alive also while no call waits for its answer. Default: no. */
   readonly keepsAlive?: boolean;
   /** What a worker said with `emit`, in its order. */
@@ -107,7 +109,7 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
 
   function retire(thread: Thread): void {
     const at = threads.indexOf(thread);
-    if (at <= 0 || thread.running.size > 0) return;
+    if (at < 0 || thread.running.size > 0 || (at === 0 && options.lasts?.() !== false)) return;
     threads.splice(at, 1);
     void thread.worker.terminate();
   }

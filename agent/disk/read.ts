@@ -98,13 +98,20 @@ export type ReadCalls = {
   link(path: SharePath): LinkText | null;
 };
 
-/** @param root absolute path of the share's directory. A symlink there is followed once, now. */
-export function createReader(root: string, { threads = 2 }: { readonly threads?: number } = {}): Reader {
+/**
+ * @param root absolute path of the share's directory. A symlink there is followed once, now.
+ * @param options.lasting whether a thread waits for what is to be read next, however long that takes.
+ */
+export function createReader(
+  root: string,
+  { threads = 2, lasting = true }: { readonly threads?: number; readonly lasting?: boolean } = {},
+): Reader {
   const data = (): ReadData => shareRoot(root);
   const url = workerUrl('read-worker', import.meta.url);
-  const pool = createPool<ReadCalls>(url, { threads, data });
+  const lasts = (): boolean => lasting;
+  const pool = createPool<ReadCalls>(url, { threads, data, lasts });
   // Serving has a thread of its own: a neighbour never waits for a gigabyte that is being hashed.
-  const serving = createPool<ReadCalls>(url, { threads: 1, data });
+  const serving = createPool<ReadCalls>(url, { threads: 1, data, lasts });
 
   async function* read(all: readonly ReadItem[], { signal }: { readonly signal: AbortSignal }) {
     const isLong = ({ size = 0 }: ReadItem) => size >= readSplitBytesMin && pool.threads > 1;

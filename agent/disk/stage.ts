@@ -47,6 +47,8 @@ export type Stage = {
 
 /** What the committer knows and changes of the stage. */
 export type StageInside = {
+  /** Nothing was staged since it was pruned, or is left of that. */
+  isEmpty(): boolean;
   /** Files of the stage that hold a block. */
   sourcesOf(digest: Digest): readonly BlockSource[];
   /** The block's own file: `unchecked` where an earlier run left it and nobody has hashed it since. */
@@ -80,10 +82,19 @@ export type StageCalls = {
 type Assembly = PartDescription & { readonly offsets: Float64Array; filled: Uint8Array; frozen: boolean };
 type Spot = { readonly assembly: Assembly; readonly index: number };
 
-/** @param root absolute path of the share's directory. */
-export function openStage(root: string): Promise<Stage> {
+/**
+ * @param root absolute path of the share's directory.
+ * @param options.lasting whether the thread waits for what is to be staged next, however long that takes, also where nothing is.
+ */
+export async function openStage(
+  root: string,
+  { lasting = true }: { readonly lasting?: boolean } = {},
+): Promise<Stage> {
   const url = workerUrl('stage-worker', import.meta.url);
-  return openStageOn(createPool<StageCalls>(url, { threads: 1, data: () => root }));
+  let opened: Stage | null = null;
+  const lasts = (): boolean => lasting || opened?.inside.isEmpty() !== true;
+  opened = await openStageOn(createPool<StageCalls>(url, { threads: 1, data: () => root, lasts }));
+  return opened;
 }
 
 /** @param pool that answers calls in the order in which they were made: one thread. Closed with the stage. */
@@ -92,6 +103,8 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
   const assemblies = new Map<Digest, Assembly>();
   const spots = new Map<Digest, Spot[]>();
   const assembling = new Map<Digest, Promise<void>>();
+  /** Something may lie there. */
+  let isUsed = true;
 
   function register(part: Part): Assembly {
     const offsets = new Float64Array(part.blocks.length);
@@ -159,6 +172,7 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
     async put(blocks, { give } = { give: false }) {
       const fresh = blocks.filter(({ digest }) => !has(digest));
       if (fresh.length === 0) return [];
+      isUsed = true;
       const placed = new Map<Digest, Spot[]>();
       const movable = give ? fresh : inOneMemory(fresh);
       const described = movable.map(({ digest, bytes, verified }): PutBlock => {
@@ -185,6 +199,7 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
       assert(entry.content.kind === 'list', 'only a list of blocks is put together');
       const { digest: content } = entry.content;
       if (assemblies.has(content)) return assembling.get(content);
+      isUsed = true;
       const part = { content, size: entry.size, sparse: entry.sparse, blocks };
       checkPart(part);
       // Known at once, so that blocks that come before the worker has answered find their place.
@@ -198,10 +213,13 @@ export async function openStageOn(pool: Pool<StageCalls>): Promise<Stage> {
     async prune(keep) {
       for (const digest of singles.keys()) if (!keep.digests.has(digest)) singles.delete(digest);
       for (const content of assemblies.keys()) if (!keep.contents.has(content)) unregister(content);
+      if (!isUsed) return;
+      isUsed = singles.size + assemblies.size > 0;
       await pool.call('prune', keep);
     },
     close: () => pool.close(),
     inside: {
+      isEmpty: () => !isUsed,
       sourcesOf,
       blockFile: (digest) => singles.get(digest) ?? null,
       part: (content) => assemblies.get(content),

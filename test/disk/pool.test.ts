@@ -104,6 +104,26 @@ test('a further thread ends when it has nothing to do, the first one stays', asy
   });
 });
 
+test('where the first one need not last it ends, too, and the next call has a new one', async () => {
+  let started = 0;
+  let lasts = true;
+  let lastsOnce = true;
+  const data = () => {
+    started += 1;
+  };
+  await withPool({ threads: 1, idleMs: 0, lasts: () => lasts, data }, async (pool) => {
+    // A timer that was set after the pool's own, for as long, fires after it.
+    const idle = () => new Promise((resolve) => setTimeout(resolve, 0));
+    for (const expected of [1, 1, 2, 3]) {
+      assert.is(await pool.call('echo', expected), expected);
+      assert.is(started, expected);
+      lasts = expected === 1 && lastsOnce;
+      lastsOnce = false;
+      await idle();
+    }
+  });
+});
+
 test('what is told arrives before later calls', async () => {
   const heard: unknown[] = [];
   await withPool({ threads: 1, onEvent: (event) => heard.push(event) }, async (pool) => {

@@ -174,6 +174,29 @@ test('refuses a list that does not add up to the file', async ({ root }) => {
   await stage.close();
 });
 
+test('it is empty once nothing is left of what was staged', async ({ root }) => {
+  const one = blockOf(bytesOf(1, 100));
+  const two = big([bytesOf(3, 70_000)]);
+  const nothing = { digests: new Set<never>(), contents: new Set<never>() };
+  const stage = await openStage(root);
+  const states = [stage.inside.isEmpty()];
+  for (const step of [
+    () => stage.prune(nothing),
+    () => stage.put([one]),
+    () => stage.prune({ ...nothing, digests: new Set([one.digest]) }),
+    () => stage.prune(nothing),
+    () => stage.assemble(two.entry, two.blocks),
+    () => stage.prune(nothing),
+  ]) {
+    await step();
+    states.push(stage.inside.isEmpty());
+  }
+  // At first an earlier run may have left something.
+  assert.equal(states, [false, true, false, false, true, false, true]);
+  assert.equal(readdirSync(stageOf(root)), []);
+  await stage.close();
+});
+
 test('drops what nobody needs', async ({ root }) => {
   const [one, two] = [blockOf(bytesOf(1, 100)), blockOf(bytesOf(2, 100))];
   const wanted = big([bytesOf(3, 70_000)]);
