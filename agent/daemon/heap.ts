@@ -1,6 +1,6 @@
 /** Gives memory back after large work: V8 keeps what a first scan or a cold copy took until somebody needs it. */
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import { heapTrimBytesMin, threadSemiSpaceMib } from '../base/limits.ts';
+import { heapTrimBytesMin, heapTrimWholeBytesMax, threadSemiSpaceMib } from '../base/limits.ts';
 import { findMallocTrim } from './malloc.ts';
 
 /** A heap that is larger by less is not worth the pause. */
@@ -19,9 +19,12 @@ export function createHeapTrimmer(): HeapTrimmer {
     async trim() {
       // The launcher asks Node for it; a program that is started otherwise keeps its garbage.
       if (globalThis.gc === undefined || takenBytes() < keptBytes * heapGrowthMin) return;
-      // Asynchronous is this all at once and later; the regular flavour is shorter, and gives hardly anything back.
-      globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-      keptBytes = Math.max(heapTrimBytesMin, takenBytes());
+      // Asynchronous is this all at once and later; the regular flavour is shorter, and leaves more.
+      // Of a large heap it takes the most of it, and what is left the next time.
+      const isLarge = takenBytes() > heapTrimWholeBytesMax;
+      globalThis.gc({ type: 'major', execution: 'sync', flavor: isLarge ? 'regular' : 'last-resort' });
+      if (!isLarge || takenBytes() > heapTrimWholeBytesMax)
+        keptBytes = Math.max(heapTrimBytesMin, takenBytes());
       (await findMallocTrim())?.();
     },
   };

@@ -3,7 +3,7 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { heapTrimBytesMin } from '../../agent/base/limits.ts';
+import { heapTrimBytesMin, heapTrimWholeBytesMax } from '../../agent/base/limits.ts';
 import { createHeapTrimmer } from '../../agent/daemon/heap.ts';
 
 /** Runs with a collector that counts its calls. */
@@ -39,6 +39,28 @@ test('a heap that has grown is made smaller, once', async () => {
     assert.ok(getHeapStatistics().total_heap_size < grown);
     await trimmer.trim();
     assert.is(calls(), after + 1);
+  });
+});
+
+test('a large heap is made smaller in two stops, and one that stays large is left alone', async () => {
+  await counting(async (calls) => {
+    const trimmer = createHeapTrimmer();
+    await trimmer.trim();
+    const before = calls();
+    let held: Uint8Array | null = new Uint8Array(heapTrimWholeBytesMax);
+    await trimmer.trim();
+    await trimmer.trim();
+    assert.is(calls(), before + 1);
+    assert.is(held.byteLength, heapTrimWholeBytesMax);
+    held = null;
+    const other = createHeapTrimmer();
+    let much: string[] | null = [];
+    while (getHeapStatistics().total_heap_size < heapTrimWholeBytesMax)
+      much.push(`${much.length} `.repeat(10));
+    much = null;
+    await other.trim();
+    await other.trim();
+    assert.is(calls(), before + 3);
   });
 });
 
