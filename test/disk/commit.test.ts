@@ -6,8 +6,6 @@ import * as assert from 'uvu/assert';
 import { hasCode } from '../../agent/base/errors.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { Entry } from '../../agent/core/entry.ts';
-import { type CommitCalls, createCommitterOn } from '../../agent/disk/commit.ts';
-import type { Pool } from '../../agent/disk/pool.ts';
 import { directory, hardlink, lstat, openShare, path, type Share, symlink } from './share.ts';
 
 const test = suite<{ share: Share }>('commit');
@@ -393,40 +391,6 @@ test('makes settled commits durable and forgets them', async ({ share }) => {
   assert.is(agentFiles(share.root, 'undurable').length, 2);
   await share.committer.durable({ signal: new AbortController().signal });
   assert.is(agentFiles(share.root, 'undurable').length, 0);
-});
-
-test('is busy until a commit is settled, and asks for what is not durable once', async ({ share }) => {
-  const asked: string[] = [];
-  const pool: Pool<CommitCalls> = {
-    threads: 1,
-    // What a worker without journals says to what is asked here.
-    async call<Name extends keyof CommitCalls & string>(name: Name) {
-      asked.push(name);
-      const tidied = { kept: [], failed: [], taken: [] };
-      const answers: { readonly [Each in keyof CommitCalls]?: unknown } = {
-        recover: { tag: null, rehash: [], rehashAll: false },
-        whole: { kind: 'done', done: [], tidied },
-        settle: 1,
-        undurable: [],
-      };
-      return answers[name] as never;
-    },
-    tell: () => assert.unreachable('nobody tells'),
-    close: async () => undefined,
-  };
-  const committer = createCommitterOn(pool, share.stage, { durability: 'deferred' });
-  const { signal } = new AbortController();
-  await committer.recover(() => false);
-  assert.not(committer.isBusy());
-  await committer.durable({ signal });
-  await committer.durable({ signal });
-  await committer.commit(share.inputOf(share.tree), { signal });
-  assert.ok(committer.isBusy());
-  await committer.settle();
-  assert.not(committer.isBusy());
-  await committer.durable({ signal });
-  await committer.durable({ signal });
-  assert.equal(asked, ['recover', 'undurable', 'whole', 'settle', 'undurable']);
 });
 
 test('makes everything durable first where that is asked', async () => {
