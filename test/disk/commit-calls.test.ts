@@ -10,7 +10,7 @@ test('is busy until a commit is settled, and asks for what is not durable once',
   const pool: Pool<CommitCalls> = {
     threads: 1,
     // What a worker without journals says to what is asked here.
-    async call<Name extends keyof CommitCalls & string>(name: Name) {
+    async call<Name extends keyof CommitCalls>(name: Name) {
       asked.push(name);
       const tidied = { kept: [], failed: [], taken: [] };
       const answers: { readonly [Each in keyof CommitCalls]?: unknown } = {
