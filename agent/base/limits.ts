@@ -376,7 +376,7 @@ export const threadIdleMs = 3_000;
 export const threadSemiSpaceMib = 1;
 /** A heap of less than this is not worth a pause to make it smaller, bytes. */
 export const heapTrimBytesMin = 48 * MIB;
-/** A heap of more than this is not collected to the last byte in one stop, bytes: 5 s were seen at 600 MB on a busy machine. */
+/** A heap of more than this is collected in two stops, bytes: one of 5 s was seen at 600 MB on a busy machine. */
 export const heapTrimWholeBytesMax = 192 * MIB;
 /** How often an agent that nobody asked for anything in between looks whether its heap has grown, ms. */
 export const heapLookMs = 5_000;

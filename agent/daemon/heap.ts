@@ -14,17 +14,18 @@ export type HeapTrimmer = {
 export function createHeapTrimmer(): HeapTrimmer {
   // Changes while running.
   let keptBytes = heapTrimBytesMin;
+  let isHalfDone = false;
 
   return {
     async trim() {
       // The launcher asks Node for it; a program that is started otherwise keeps its garbage.
-      if (globalThis.gc === undefined || takenBytes() < keptBytes * heapGrowthMin) return;
+      if (globalThis.gc === undefined) return;
+      if (!isHalfDone && takenBytes() < keptBytes * heapGrowthMin) return;
       // Asynchronous is this all at once and later; the regular flavour is shorter, and leaves more.
-      // Of a large heap it takes the most of it, and what is left the next time.
-      const isLarge = takenBytes() > heapTrimWholeBytesMax;
-      globalThis.gc({ type: 'major', execution: 'sync', flavor: isLarge ? 'regular' : 'last-resort' });
-      if (!isLarge || takenBytes() > heapTrimWholeBytesMax)
-        keptBytes = Math.max(heapTrimBytesMin, takenBytes());
+      // So a large heap has that first, and the rest of it the next time.
+      isHalfDone = !isHalfDone && takenBytes() > heapTrimWholeBytesMax;
+      globalThis.gc({ type: 'major', execution: 'sync', flavor: isHalfDone ? 'regular' : 'last-resort' });
+      if (!isHalfDone) keptBytes = Math.max(heapTrimBytesMin, takenBytes());
       (await findMallocTrim())?.();
     },
   };
