@@ -8,7 +8,7 @@ export type Guard = {
   allow(): void;
 };
 
-/** @param share of the entries that a minute's publishes may remove, 0 to 1. */
+/** @param share of the entries that a minute's publishes may remove, 0 to 1; 1: as many as ever. */
 export function createGuard(share: number): Guard {
   let window: { readonly atMs: number; readonly removed: number; readonly entries: number }[] = [];
   let allowed = false;
@@ -22,7 +22,8 @@ export function createGuard(share: number): Guard {
       }
       const sum = window.reduce((total, one) => total + one.removed, removed);
       const before = window[0]?.entries ?? entries;
-      if (sum > massDeleteEntriesMin && sum > before * share) return true;
+      // What came and went within the minute is no part of `before`: all that there is may be less than the sum.
+      if (share < 1 && sum > massDeleteEntriesMin && sum > before * share) return true;
       if (removed > 0) window.push({ atMs: nowMs, removed, entries });
       return false;
     },

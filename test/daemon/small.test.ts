@@ -191,6 +191,7 @@ test('many removals within a minute are held back, however they are parcelled ou
   assert.not(small.holds({ removed: massDeleteEntriesMin, entries: massDeleteEntriesMin }, 0), 'never few');
   const open = createGuard(1);
   assert.not(open.holds({ removed: 1000, entries: 1000 }, 0), 'all of it, where that was allowed');
+  assert.not(open.holds({ removed: 1000, entries: 1000 }, 1), 'and all that came since');
 });
 
 test('works go through a gate one at a time, in order, whatever becomes of them', async () => {

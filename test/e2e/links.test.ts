@@ -13,7 +13,6 @@ for (const directories of [false, true]) {
       await Promise.all([writer.start(), replica.start()]);
       for (const seed of [1, 2, 3]) {
         await turmoil(writer.directory, { seed, operations: 600, directories });
-        await writer.must(['resume', '--yes']);
         try {
           await converged(writer, [replica], 60_000);
           await judge(writer.directory, replica.directory);

@@ -104,7 +104,6 @@ test('replicas and writer are killed again and again in the middle of it, and al
       await turmoil;
       await victim.start();
     }
-    await writer.must(['resume', '--yes']);
     await converged(writer, replicas);
     await Promise.all(replicas.map((replica) => judge(writer.directory, replica.directory)));
     for (const replica of replicas) assert.is((await replica.command(['verify'])).code, 0);

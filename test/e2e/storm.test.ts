@@ -13,7 +13,6 @@ test('storm after storm, a lone replica catches up with a writer it has nobody b
     await Promise.all([writer.start(), replica.start()]);
     for (let seed = 1; seed <= 6; seed += 1) {
       await churn(writer.directory, seed, 200);
-      await writer.must(['resume', '--yes']);
       try {
         await converged(writer, [replica], 60_000);
       } catch (error) {

@@ -1,7 +1,7 @@
 /** A mesh of real agents on this machine, each with a home and a directory of its own below one temporary directory. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerReport, ShareReport, StatusReport } from '../../../agent/http/api.ts';
@@ -37,7 +37,7 @@ export type Agent = {
 export type Mesh = {
   readonly directory: string;
   readonly agents: readonly Agent[];
-  /** Makes the share over a fresh directory, which `fill` may furnish before. Not started. */
+  /** Makes the share over a fresh directory, which `fill` may furnish before; whatever is removed there is published. Not started. */
   writer(fill?: (directory: string) => Promise<void> | void): Promise<Agent>;
   /** A home and a directory, and nothing in either. */
   agent(name: string): Promise<Agent>;
@@ -78,6 +78,8 @@ export async function withMesh(check: (mesh: Mesh) => Promise<void>): Promise<vo
           '--http',
           'off',
         ]);
+        // A guard against an emptied directory would be right in a churn, and in the way.
+        appendFileSync(join(agent.home, 'config.toml'), '\nmax_delete = "100%"\n');
         return agent;
       },
       async replica(name, { role = 'replica', fill } = {}) {
