@@ -10,6 +10,15 @@ async function members(agent: Agent): Promise<MembersReport> {
   return JSON.parse(await agent.must(['members', '--json'])) as MembersReport;
 }
 
+/** `wait --all` is about those who are known: whoever has just started may not be. */
+async function acquainted(agents: readonly Agent[]): Promise<void> {
+  for (const agent of agents) {
+    const knowsAll = async (): Promise<boolean> => (await members(agent)).members.length === agents.length;
+    await until(`${agent.name} knows all`, knowsAll);
+    await agent.must(['wait', '--all', '--timeout', '60s']);
+  }
+}
+
 async function revokedAt(agent: Agent): Promise<string[]> {
   return (await members(agent)).members.filter((row) => row.revoked).map((row) => row.name);
 }
@@ -32,7 +41,7 @@ test('one who is removed is gone everywhere, is told so, keeps its files, and do
     const gone = await mesh.replica('gone');
     const away = await mesh.replica('away');
     await Promise.all([writer, one, gone, away].map((agent) => agent.start()));
-    await writer.must(['wait', '--all', '--timeout', '60s']);
+    await acquainted(mesh.agents);
     await until('all know each other', async () => (await namesOfPeers(away)) === 'gone,one,writer');
     await away.stop();
     const refusals = (): number => writer.log.join('').split('it can come back only with').length;
@@ -94,7 +103,7 @@ test('a removal without a running agent goes out with its next start, and the be
     const twin = await mesh.replica('twin');
     const other = await mesh.replica('other');
     await Promise.all([writer, twin, other].map((agent) => agent.start()));
-    await writer.must(['wait', '--all', '--timeout', '60s']);
+    await acquainted(mesh.agents);
     await writer.stop();
     const target = (await members(other)).members.find((row) => row.name === 'twin');
     assert.ok(target);
@@ -114,7 +123,7 @@ test('the authority key moves: what needs it says so where it is not, and anothe
     const keeper = await mesh.replica('keeper');
     const gone = await mesh.replica('gone');
     await Promise.all([writer, keeper, gone].map((agent) => agent.start()));
-    await writer.must(['wait', '--all', '--timeout', '60s']);
+    await acquainted(mesh.agents);
     const status = async (agent: Agent): Promise<AuthorityReport | undefined> =>
       (JSON.parse(await agent.must(['authority', 'status', '--json'])) as AuthorityReport[])[0];
     const before = await status(writer);
