@@ -101,7 +101,8 @@ export function createPool<Shape extends Calls<Shape>>(url: URL, options: PoolOp
   }
 
   function rest(thread: Thread): void {
-    if (thread.running.size > 0) return;
+    // One that is being ended has to keep the process alive until it has.
+    if (thread.running.size > 0 || closing !== null) return;
     if (options.keepsAlive !== true) thread.worker.unref();
     clearTimeout(thread.idle);
     thread.idle = setTimeout(retire, options.idleMs ?? threadIdleMs, thread).unref();

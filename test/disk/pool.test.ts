@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode, P2psyncError, systemCode } from '../../agent/base/errors.ts';
@@ -144,6 +147,11 @@ test('closing fails what is not answered, and what comes later', async () => {
   await Promise.all([pool.close(), pool.close()]);
   for (const error of await Promise.all(calls)) assert.ok(hasCode(error, 'cancelled'));
   assert.ok(hasCode(await failureOf(pool.call('echo', 1)), 'cancelled'));
+});
+
+test('closing ends also where an answer comes meanwhile and nothing else keeps the process alive', async () => {
+  const { stderr } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'pool-child.ts')]);
+  assert.is(stderr, '');
 });
 
 test('batches run a few ahead of the consumer, and a consumer that stops ends them', async () => {
