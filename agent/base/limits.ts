@@ -51,8 +51,10 @@ export const headStaleMs = 30_000;
 /** Control streams carry a heartbeat this often, ms: a lost gossip message costs under a second. */
 export const heartbeatMs = 500;
 /** The same where nothing has changed for so long, ms: who misses a head then is pushed it all the same, by those who saw its status before. */
-export const restHeartbeatMs = 1_000;
+export const restHeartbeatMs = 2_000;
 export const restAfterMs = 5_000;
+/** Least `idle_timeout` that counts for a connection of neighbours, ms: two of their signs of life may be late. */
+export const neighbourIdleMsMin = 3 * restHeartbeatMs;
 /** A neighbour silent for this long is gone, ms. */
 export const neighbourSilentMs = 15_000;
 /** How far clocks of members may be apart before expiry dates are doubted, ms. */

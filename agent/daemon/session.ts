@@ -7,7 +7,7 @@
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
-import { neighbourSilentMs, pingMs } from '../base/limits.ts';
+import { neighbourIdleMsMin, neighbourSilentMs, pingMs } from '../base/limits.ts';
 import type { SignedBytes } from '../core/document.ts';
 import { type PeerId, type ShareId } from '../core/keys.ts';
 import type { Connected, Host } from '../net/host.ts';
@@ -92,7 +92,7 @@ export function createSessions(options: SessionOptions): Sessions {
     );
     for (const [peer, session] of sessions) {
       if (now - session.heardMs > neighbourSilentMs) hangUp(peer, 'it has been silent for too long');
-      else if (now - session.usedMs > options.idleMs())
+      else if (now - session.usedMs > Math.max(options.idleMs(), session.joined.size > 0 ? neighbourIdleMsMin : 0))
         hangUp(peer, 'nothing was said on it for idle_timeout');
       else if (session.ping === null || now - session.ping.atMs > pingMs * 2) {
         pings += 1;

@@ -2,11 +2,13 @@
 import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { neighbourSilentMs, pingMs } from '../../agent/base/limits.ts';
+import { neighbourIdleMsMin, neighbourSilentMs, pingMs, restHeartbeatMs } from '../../agent/base/limits.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
 import { withMesh } from './agents.ts';
 
 const idleMs = 6_000;
+/** The least that the configuration allows. */
+const leastIdleMs = 2_000;
 
 test('a connection that carries signs of life alone is closed, one of neighbours is not, nor any without idle_timeout', async () => {
   const clock = { nowMs: 0, idleMs };
@@ -47,6 +49,38 @@ test('a connection that carries signs of life alone is closed, one of neighbours
         assert.is(writer.hungUp.filter((line) => line.startsWith('ana')).length, 0);
       },
       { idleMs: () => clock.idleMs, nowMs: () => clock.nowMs },
+    );
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('neighbours whose signs of life come more seldom than the least idle_timeout stay connected', async () => {
+  const clock = { nowMs: 0 };
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    await withMesh(
+      async (mesh) => {
+        const share = shareIdOf(mesh.authority.publicKey);
+        const [writer, ana] = [await mesh.add('writer'), await mesh.add('ana', mesh.invite())];
+        await mesh.connect(ana, writer);
+        const status = { kind: 'status', applied: null, head: null, rosterVersion: 1 } as const;
+        for (let beat = 0; beat < 4; beat += 1) {
+          clock.nowMs += pingMs - 2 * restHeartbeatMs;
+          ana.sessions.send(writer.peer, share, status);
+          writer.sessions.send(ana.peer, share, status);
+          await mesh.settle();
+          clock.nowMs += 2 * restHeartbeatMs;
+          mock.timers.tick(pingMs);
+          await mesh.settle();
+        }
+        assert.equal([...writer.hungUp, ...ana.hungUp], []);
+        clock.nowMs += neighbourIdleMsMin + 1;
+        mock.timers.tick(pingMs);
+        await mesh.settle();
+        assert.is(writer.hungUp.length, 1);
+      },
+      { idleMs: () => leastIdleMs, nowMs: () => clock.nowMs },
     );
   } finally {
     mock.timers.reset();
