@@ -30,6 +30,7 @@ import {
   knownDirectories,
   newDirectories,
 } from './compare.ts';
+import { lookOver } from './look-over.ts';
 import { createMarks } from './marks.ts';
 import type { ObserverPorts } from './observer-ports.ts';
 import { takeRenames } from './renames.ts';
@@ -97,7 +98,8 @@ export function createObserver(ports: ObserverPorts): Observer {
     while (!closing.signal.aborted) {
       try {
         // First of all: changes that never end do not put it off, and it finds them too.
-        if (scansWanted.length > 0 || second.dueMs() <= nowMs()) await scanAll();
+        if (scansWanted.length > 0) await scanAll();
+        else if (second.dueMs() <= nowMs()) await lookAtAll();
         else if (!dirty.isEmpty() && dirtyDueMs <= nowMs()) await lookAtDirty();
         else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
         else await idle();
@@ -148,6 +150,38 @@ export function createObserver(ports: ObserverPorts): Observer {
     }
   }
 
+  /** For what no event told of. Whatever is told meanwhile goes on being taken in: there may be a million files. */
+  async function lookAtAll(): Promise<void> {
+    second.began(nowMs());
+    try {
+      await watcher.audit();
+      const skipped: Skipped[] = [];
+      const before = async (directories: readonly DirectoryPath[]) => void (await watched.add(directories));
+      for await (const seen of lookOver(ports, { signal: closing.signal, before, checkTop })) {
+        if (seen.hints.length > 0) mark(seen.hints);
+        if (seen.uncounted.length > 0) await ports.store.write({ recount: seen.uncounted });
+        for (const one of seen.skipped) skipped.push(one);
+        if (!dirty.isEmpty() && dirtyDueMs <= nowMs()) await lookAtDirty();
+        if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
+      }
+      ports.onSkipped({ directory: topDirectory, whole: true, skipped });
+      await ports.onScanned();
+      await ports.onQuiet();
+    } finally {
+      second.ended(nowMs());
+    }
+  }
+
+  function checkTop({ directory, gone, unreadable, skipped }: Listing): void {
+    if (directory !== topDirectory || !(gone || unreadable)) return;
+    // When it is back it may be another one.
+    watched.clear();
+    throw new P2psyncError(
+      'io',
+      skipped[0]?.message ?? 'the share directory is gone: is its file system mounted?',
+    );
+  }
+
   async function scanBelow(from: DirectoryPath): Promise<void> {
     const skipped: Skipped[] = [];
     const before = async (directories: readonly DirectoryPath[]): Promise<void> => {
@@ -156,13 +190,7 @@ export function createObserver(ports: ObserverPorts): Observer {
     };
     for await (const listings of ports.scanner.tree(from, { signal: closing.signal, before })) {
       watched.lost(goneOf(listings));
-      for (const { directory, gone, unreadable, skipped: why } of listings) {
-        if (directory !== topDirectory || !(gone || unreadable)) continue;
-        // When it is back it may be another one.
-        watched.clear();
-        const reason = why[0]?.message ?? 'the share directory is gone: is its file system mounted?';
-        throw new P2psyncError('io', reason);
-      }
+      for (const listing of listings) checkTop(listing);
       const changes = await compare(listings);
       noteReplaced(changes);
       for (const listing of listings) skipped.push(...listing.skipped);
@@ -304,7 +332,10 @@ export function createObserver(ports: ObserverPorts): Observer {
         scansWanted.push({ resolve, reject });
         loop = run();
       });
-      every(rescanIntervalMs, requestScan);
+      every(rescanIntervalMs, () => {
+        second.want('directories', nowMs());
+        wake?.('mark');
+      });
       every(pollUnwatchedMs, () => {
         if (unwatched.length > 0) mark(unwatched.map((directory) => ({ directory, names: null })));
       });

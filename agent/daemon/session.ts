@@ -92,7 +92,10 @@ export function createSessions(options: SessionOptions): Sessions {
     );
     for (const [peer, session] of sessions) {
       if (now - session.heardMs > neighbourSilentMs) hangUp(peer, 'it has been silent for too long');
-      else if (now - session.usedMs > Math.max(options.idleMs(), session.joined.size > 0 ? neighbourIdleMsMin : 0))
+      else if (
+        now - session.usedMs >
+        Math.max(options.idleMs(), session.joined.size > 0 ? neighbourIdleMsMin : 0)
+      )
         hangUp(peer, 'nothing was said on it for idle_timeout');
       else if (session.ping === null || now - session.ping.atMs > pingMs * 2) {
         pings += 1;

@@ -11,7 +11,7 @@ import type { DirectoryPath, SharePath } from '../../agent/core/path.ts';
 import { createIgnore } from '../../agent/disk/ignore.ts';
 import { createScanner } from '../../agent/disk/scan.ts';
 
-import { withBench } from './observer-bench.ts';
+import { type Bench, withBench } from './observer-bench.ts';
 
 const path = (text: string): SharePath => text as SharePath;
 
@@ -171,6 +171,84 @@ test('after directories came everything is looked at once more, though changes n
     await bench.until(() => bench.changes.includes('present d7/unheard'));
     stormy = false;
     await storm;
+  });
+});
+
+/** Has everything looked at once more, as it is after a directory came. */
+async function lookAgain({ root, observer, scans, until }: Bench): Promise<void> {
+  const before = scans();
+  mkdirSync(join(root, `new${before}`));
+  observer.touch([path(`new${before}`)]);
+  await until(() => scans() > before);
+}
+
+test('what is told while everything is looked at once more does not wait for the end of that', async () => {
+  await withBench(async (bench) => {
+    for (let number = 0; number < 10; number += 1) mkdirSync(join(bench.root, `${number}`));
+    await bench.observer.start();
+    let isTaken = false;
+    const onListed = async (): Promise<void> => {
+      isTaken ||= bench.changes.includes('present told');
+    };
+    bench.onAudit = () => {
+      bench.onListed = async () => {
+        mkdirSync(join(bench.root, 'told'));
+        bench.hints.onDirty([{ directory: '', names: ['told'] }]);
+        bench.onListed = onListed;
+      };
+    };
+    await lookAgain(bench);
+    assert.ok(isTaken);
+  });
+});
+
+test('a directory that is renamed while everything is looked at once more is one rename', async () => {
+  await withBench(
+    async (bench) => {
+      mkdirSync(join(bench.root, 'a/deep'), { recursive: true });
+      await bench.observer.start();
+      await bench.drain();
+      bench.onAudit = () => {
+        renameSync(join(bench.root, 'a'), join(bench.root, 'b'));
+        bench.hints.onDirty([{ directory: '', names: ['a', 'b'] }]);
+        bench.onAudit = () => undefined;
+      };
+      await lookAgain(bench);
+      await bench.drain();
+      assert.equal(bench.moves, ['a → b']);
+      assert.not.ok(bench.changes.includes('present b/deep'));
+    },
+    { renames: true },
+  );
+});
+
+test('what no event told of is found by another look at everything', async () => {
+  await withBench(async (bench) => {
+    for (const name of ['a', 'b', 'c']) mkdirSync(join(bench.root, name));
+    for (const name of ['a/changed', 'b/gone']) writeFileSync(join(bench.root, name), 'x');
+    await bench.observer.start();
+    await bench.drain();
+    bench.onAudit = () => {
+      writeFileSync(join(bench.root, 'a/changed'), 'changed');
+      rmSync(join(bench.root, 'b/gone'));
+      rmSync(join(bench.root, 'c'), { recursive: true });
+      mkdirSync(join(bench.root, 'd/e'), { recursive: true });
+      writeFileSync(join(bench.root, 'd/e/file'), 'x');
+      bench.onAudit = () => undefined;
+    };
+    await lookAgain(bench);
+    const found = [
+      'present a/changed',
+      'gone b/gone',
+      'gone c',
+      'present d',
+      'present d/e',
+      'present d/e/file',
+    ];
+    await bench.until(() => found.every((change) => bench.changes.includes(change)));
+    assert.ok(bench.changes.indexOf('present d') < bench.changes.indexOf('present d/e/file'));
+    assert.ok(bench.watched.has('d/e' as DirectoryPath));
+    assert.not.ok(bench.watched.has('c' as DirectoryPath));
   });
 });
 

@@ -11,6 +11,7 @@ import type { DirectoryPath, SharePath } from '../../agent/core/path.ts';
 import type { DiskChange } from '../../agent/daemon/compare.ts';
 import { createObserver, type Observer } from '../../agent/daemon/observe.ts';
 import type { SkippedScope } from '../../agent/daemon/observer-ports.ts';
+import type { Moved } from '../../agent/daemon/renames.ts';
 import { createIgnore } from '../../agent/disk/ignore.ts';
 import { createScanner, type Scanner } from '../../agent/disk/scan.ts';
 import type { WatchHandlers } from '../../agent/disk/watch.ts';
@@ -41,6 +42,12 @@ export type Bench = {
   readonly uncounted: Set<DirectoryPath>;
   /** The next changes are refused with this. */
   fail: Error | null;
+  /** `from → to` of directories that were handed over as renamed. */
+  readonly moves: string[];
+  /** Happens when the watches were audited: a whole look begins. */
+  onAudit: () => void;
+  /** Happens when a batch of listings was dealt with. */
+  onListed: () => Promise<void>;
   /** Happens when directories are watched from now on. */
   onWatched: (directories: readonly DirectoryPath[]) => void;
   until(isSo: () => boolean): Promise<void>;
@@ -50,7 +57,7 @@ export type Bench = {
 
 export async function withBench(
   use: (bench: Bench) => Promise<void>,
-  { patienceMs } = { patienceMs: 0 },
+  { patienceMs = 0, renames = false }: { patienceMs?: number; renames?: boolean } = {},
 ): Promise<void> {
   const top = mkdtempSync(join(realpathSync(tmpdir()), 'p2psync-observe-'));
   const root = join(top, 'share');
@@ -97,9 +104,25 @@ export async function withBench(
     });
   }
 
+  const moves: string[] = [];
+  async function takeMove({ from, to, stat }: Moved): Promise<boolean> {
+    moves.push(`${from} → ${to}`);
+    await store.write({ moves: [{ from, to }], index: [{ path: to, record: { stat, content: null } }] });
+    return true;
+  }
+
   const observer = createObserver({
     patienceMs,
-    scanner,
+    scanner: {
+      ...scanner,
+      async *tree(from, options) {
+        for await (const listings of scanner.tree(from, options)) {
+          yield listings;
+          await bench.onListed();
+        }
+      },
+    },
+    ...(renames ? { onMoved: takeMove } : {}),
     store,
     log: notebook.log,
     watch(given) {
@@ -113,7 +136,10 @@ export async function withBench(
         remove(directories) {
           for (const directory of directories) watched.delete(directory);
         },
-        audit: async () => [],
+        async audit() {
+          bench.onAudit();
+          return [];
+        },
         close: async () => undefined,
       };
     },
@@ -172,6 +198,9 @@ export async function withBench(
     looked,
     uncounted,
     fail: null,
+    moves,
+    onAudit: () => undefined,
+    onListed: async () => undefined,
     onWatched: () => undefined,
     scans: () => scans,
     until,

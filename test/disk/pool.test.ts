@@ -150,7 +150,9 @@ test('closing fails what is not answered, and what comes later', async () => {
 });
 
 test('closing ends also where an answer comes meanwhile and nothing else keeps the process alive', async () => {
-  const { stderr } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'pool-child.ts')]);
+  const { stderr } = await promisify(execFile)(process.execPath, [
+    join(import.meta.dirname, 'pool-child.ts'),
+  ]);
   assert.is(stderr, '');
 });
 
