@@ -58,8 +58,13 @@ const patienceMs = 100;
 const patienceUnknownMs = 2000;
 /** Neighbours a unit is shown to: nobody wants what these do not, and the end brings it to all. */
 const showsMax = 3;
-/** So long shown to idle neighbours and nothing asked, ms: hiding the rest brings nobody forward. */
-const idleMs = 500;
+/**
+ * Where neighbours have asked for nothing for as long as it takes to send what is hidden to everybody, ms at least and at most, hiding
+ * it brings nobody forward. Agents on a busy machine may stand still for longer: then little is sent more than once.
+ */
+const idleMs = { least: 20, most: 500 };
+/** What a fast network takes, half a gigabit a second: on a slower one, sending takes longer, and who sends is not idle. */
+const fastBytesPerMs = 64 * KIB;
 /** After a newcomer more may follow; so long everything stays hidden from few, ms. */
 const gatherMs = 50;
 const runsWanted = 256;
@@ -225,8 +230,11 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
     step({ bytesPerMs, isIdle }, nowMs) {
       nextMs = Number.POSITIVE_INFINITY;
       if (version === null) return [];
+      const hiddenBytes = (shown.size + queue.length - queueAt) * unitBytes;
+      const toAllMs = (hiddenBytes * neighbours.count()) / fastBytesPerMs;
+      const giveUpMs = Math.min(idleMs.most, Math.max(idleMs.least, toAllMs));
       if (!isIdle || shown.size === 0) askedMs = nowMs;
-      else if (nowMs >= askedMs + idleMs) finish();
+      else if (nowMs >= askedMs + giveUpMs) finish();
       const effects: Effect[] = [...tellOpen()];
       for (const neighbour of neighbours.all()) if (isComplete(neighbour)) finish();
       tellFew(nowMs);
@@ -247,7 +255,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
       const waitMs = bytesPerMs === 0 ? patienceUnknownMs : patienceMs + 3 * runMs * (shown.size + 1);
       effects.push(...release(waitMs, nowMs));
       if (queueAt >= queue.length && shown.size === 0) finish();
-      if (shown.size > 0 && isIdle) nextMs = askedMs + idleMs;
+      if (shown.size > 0 && isIdle) nextMs = askedMs + giveUpMs;
       for (const unit of shown) nextMs = Math.min(nextMs, unit.shownMs + waitMs);
       const gatheredMs = joinedMs + gatherMs;
       if (neighbours.count() < revealNeighboursMin && gatheredMs > nowMs)

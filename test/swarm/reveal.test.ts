@@ -111,6 +111,23 @@ test('what idle neighbours do not ask for is not hidden for long', () => {
   assert.equal(reveal.appliedFor(ana, v(2)), v(2));
 });
 
+test('what is left of a small publish is hidden from idle neighbours no longer than sending it to all of them takes', () => {
+  for (const [count, giveUpMs] of [
+    [4, 20],
+    [100, 300],
+    [1000, 500],
+  ] as const) {
+    const { reveal } = origin();
+    reveal.published({ version: v(2), before: v(1), blocks: blocks(count), bytes: count * 65_536 });
+    const idle = { bytesPerMs: 1, isIdle: true };
+    reveal.step(idle, 0);
+    reveal.step(idle, giveUpMs - 1);
+    assert.equal(reveal.appliedFor(ana, v(2)), v(1), `${count} blocks`);
+    reveal.step(idle, giveUpMs);
+    assert.equal(reveal.appliedFor(ana, v(2)), v(2), `${count} blocks`);
+  }
+});
+
 test('a publish of more blocks than are remembered is served to all at once', () => {
   const { reveal } = origin();
   const many = Array.from({ length: revealBlocksMax + 1 }, () => 'x' as Digest);
