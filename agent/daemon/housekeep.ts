@@ -6,6 +6,7 @@ import type { ShareDisk } from './disk.ts';
 import { createHeapTrimmer } from './heap.ts';
 import type { Log } from './log.ts';
 import { readWorking } from './state.ts';
+import { createStill } from './still.ts';
 import { sweepPages } from './sweep.ts';
 import { createUnswept } from './unswept.ts';
 
@@ -38,18 +39,18 @@ const heap = createHeapTrimmer();
 
 export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
   const unswept = createUnswept(ports.store);
+  const still = createStill(ports.traffic);
 
   // Changes while running.
   let timer: NodeJS.Timeout | undefined;
   let busy = false;
-  let seenTraffic = 0;
 
   async function work(): Promise<void> {
     const disk = ports.disk();
     if (disk === null) return;
     await unswept.forget();
     // At once, and not when a million files are durable.
-    if (ports.isIdle()) await heap.trim();
+    await trim();
     await disk.committer.durable({ signal: ports.signal });
     if (!ports.isIdle()) return;
     await disk.stage.prune({ digests: nothing, contents: nothing });
@@ -59,14 +60,17 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
       unswept.swept();
       ports.log.debug({ dropped }, 'pages of old versions swept');
     }
-    await heap.trim();
+    await trim();
+  }
+
+  /** Stops the main thread: not while blocks come or go, which is what a version is followed by. */
+  async function trim(): Promise<void> {
+    if (still.look() && ports.isIdle()) await heap.trim();
   }
 
   /** What was served to a newcomer is no version, and leaves garbage as well. */
   function look(): void {
-    const traffic = ports.traffic();
-    if (traffic === seenTraffic && ports.disk() !== null && ports.isIdle()) void attempt(heap.trim());
-    seenTraffic = traffic;
+    if (ports.disk() !== null) void attempt(trim());
   }
   const looking = setInterval(look, heapLookMs).unref();
 
@@ -93,6 +97,7 @@ export function createHousekeeper(ports: HousekeeperPorts): Housekeeper {
   return {
     applied() {
       unswept.applied();
+      still.look();
       schedule();
     },
     async close() {
