@@ -167,6 +167,9 @@ export const rememberedRootsMax = 64;
 // Daemon.
 /** Differences on disk that are handed over at once, the same as a scan lists: what is written of them is one step of the loop, about 100 ms. */
 export const observeBatchPathsMax = 2_048;
+/** A scan hands over what it found once it is so many differences, or the first has waited so long, ms: see `daemon/gathered.ts`. */
+export const observeGatherPaths = 1_024;
+export const observeGatherMs = 100;
 /** A whole scan that catches what the watcher missed (writes through links from outside, mmap), ms. */
 export const rescanIntervalMs = 15 * 60_000;
 /** How often directories that cannot be watched are listed, ms; also the pause after a failed look. */

@@ -4,6 +4,7 @@
  */
 import type { Bytes } from '../base/bytes.ts';
 import { messageOf, systemCode } from '../base/errors.ts';
+import { inlineEditsMax } from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Content, Edit, Entry } from '../core/entry.ts';
 import { comparePaths, type SharePath } from '../core/path.ts';
@@ -55,7 +56,7 @@ export async function observeEntries(
   }
   for (const path of present.keys()) gone.delete(path);
 
-  const { links, again: doubtful } = await linkGroups(gone, present, ports);
+  const { links, names, again: doubtful } = await linkGroups(gone, present, ports);
   const edits = new Map<SharePath, Entry | null>();
   const index = new Map<SharePath, PathRecord | null>();
   const faults: { path: SharePath; code: string; message: string }[] = [];
@@ -89,7 +90,7 @@ export async function observeEntries(
     } else if (!links.has(path)) files.set(path, { stat, before, restless });
   }
 
-  const read = await readFiles(files, gone, ports, options);
+  const read = await readFiles({ files, gone, names }, ports, options);
   again.push(...read.again);
   faults.push(...read.faults);
   const targets = new Set([...links.values()].map(({ target }) => target));
@@ -168,9 +169,15 @@ type Contents = {
   readonly faults: { path: SharePath; code: string; message: string }[];
 };
 
+type ToRead = {
+  readonly files: ReadonlyMap<SharePath, Present>;
+  readonly gone: ReadonlyMap<SharePath, PathRecord>;
+  /** Of `linkGroups`. */
+  readonly names: ReadonlyMap<bigint, readonly SharePath[]>;
+};
+
 async function readFiles(
-  files: ReadonlyMap<SharePath, Present>,
-  gone: ReadonlyMap<SharePath, PathRecord>,
+  { files, gone, names }: ToRead,
   ports: EntryPorts,
   options: { readonly signal: AbortSignal },
 ): Promise<Contents> {
@@ -185,19 +192,25 @@ async function readFiles(
   const moved = new Map(ports.departed);
   for (const record of gone.values()) if (record.content !== null) moved.set(record.stat.ino, record);
 
-  const items: ReadItem[] = [];
+  const items: Omit<ReadItem, 'keepBytes'>[] = [];
   for (const [path, { stat, before, restless }] of files) {
     // A file of a renamed directory, or a name that joined for its inode's sake: its bytes are known.
-    const candidates = [before, moved.get(stat.ino), ...namesakes(ports.store, before, stat)];
+    const namesakes = before === undefined ? (names.get(stat.ino) ?? []) : [];
+    // What the index knows of an inode whose other names may be gone without our knowledge.
+    const elsewhere = namesakes.map((name) => ports.store.record(name));
+    const candidates = [before, moved.get(stat.ino), ...elsewhere];
     const known = candidates.find((record) => record !== undefined && sameStat(record.stat, stat));
     if (known !== undefined && known.content !== null)
       found.contents.set(path, { stat, content: known.content });
     else {
       const cut = before?.content?.kind === 'list' ? before.content.cut : null;
-      items.push({ path, cut, keepBytes: true, restless, size: stat.size });
+      items.push({ path, cut, restless, size: stat.size });
     }
   }
-  for await (const results of ports.reader.read(items, options)) {
+  // More than that no head has room for.
+  const keepBytes = items.length <= inlineEditsMax;
+  const wanted = items.map((item): ReadItem => ({ ...item, keepBytes }));
+  for await (const results of ports.reader.read(wanted, options)) {
     for (const result of results) {
       switch (result.kind) {
         case 'ok':
@@ -219,13 +232,4 @@ async function readFiles(
     }
   }
   return found;
-}
-
-/** Of a path that is new: what the index knows of its inode under names that may be gone without our knowledge. */
-function namesakes(
-  store: ShareStore,
-  before: PathRecord | undefined,
-  { ino }: DiskStat,
-): (PathRecord | undefined)[] {
-  return before === undefined ? store.linkGroup(ino).map((path) => store.record(path)) : [];
 }

@@ -18,6 +18,8 @@ export type Present = {
 export type LinkGroups = {
   /** Each further name of a file, with the first in byte order, which stays in `present` as the file. */
   readonly links: ReadonlyMap<SharePath, { readonly target: SharePath; readonly stat: DiskStat }>;
+  /** What the index knows of the inodes that were asked about: those with several names, and those of new names. */
+  readonly names: ReadonlyMap<bigint, readonly SharePath[]>;
   /** Taken out of `present`, since nobody can say now what they are: to be looked at again. */
   readonly again: readonly SharePath[];
 };
@@ -34,9 +36,8 @@ export async function linkGroups(
   ports: LinkPorts,
 ): Promise<LinkGroups> {
   const inodes = concerned(gone, present);
-  const others = new Set(
-    [...inodes].flatMap((ino) => ports.store.linkGroup(ino)).filter((path) => !gone.has(path)),
-  );
+  const names = new Map([...inodes].map((ino) => [ino, ports.store.linkGroup(ino)]));
+  const others = new Set([...names.values()].flat().filter((path) => !gone.has(path)));
   for (const path of present.keys()) others.delete(path);
   for (const [path, stat] of await look([...others], ports)) {
     // What has become another file is told of by an event of its own.
@@ -66,7 +67,7 @@ export async function linkGroups(
       if (target !== undefined && stat !== undefined) links.set(path, { target, stat });
     }
   }
-  return { links, again };
+  return { links, names, again };
 }
 
 /**

@@ -5,7 +5,14 @@
  */
 
 import { P2psyncError } from '../base/errors.ts';
-import { arrivalWaitMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
+import {
+  arrivalWaitMs,
+  observeBatchPathsMax,
+  observeGatherMs,
+  observeGatherPaths,
+  pollUnwatchedMs,
+  rescanIntervalMs,
+} from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import {
   comparePaths,
@@ -30,6 +37,7 @@ import {
   knownDirectories,
   newDirectories,
 } from './compare.ts';
+import { createGathered } from './gathered.ts';
 import { lookOver } from './look-over.ts';
 import { createMarks } from './marks.ts';
 import type { ObserverPorts } from './observer-ports.ts';
@@ -188,14 +196,16 @@ export function createObserver(ports: ObserverPorts): Observer {
       // First watched, then listed: every change is either in the listing or heard of.
       await watched.add(directories);
     };
+    const gathered = createGathered({ paths: observeGatherPaths, waitMs: observeGatherMs });
     for await (const listings of ports.scanner.tree(from, { signal: closing.signal, before })) {
       watched.lost(goneOf(listings));
       for (const listing of listings) checkTop(listing);
       const changes = await compare(listings);
       noteReplaced(changes);
       for (const listing of listings) skipped.push(...listing.skipped);
-      await handOver(changes);
+      await handOver(gathered.add(changes, nowMs()));
     }
+    await handOver(gathered.rest());
     ports.onSkipped({ directory: from, whole: true, skipped });
   }
 

@@ -17,11 +17,16 @@ import {
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { inlineEditsMax } from '../../agent/base/limits.ts';
 import { digestOf } from '../../agent/core/digest.ts';
 import type { Entry } from '../../agent/core/entry.ts';
 import type { SharePath } from '../../agent/core/path.ts';
 import type { DiskChange } from '../../agent/daemon/compare.ts';
+import { observeEntries } from '../../agent/daemon/entries.ts';
 import { diskStatOf } from '../../agent/disk/disk-stat.ts';
+import { createOwners } from '../../agent/disk/owner.ts';
+import type { Reader } from '../../agent/disk/read.ts';
+import type { Scanner } from '../../agent/disk/scan.ts';
 import { type WriterShare, withWriterShare } from './writer-share.ts';
 
 /** `f` a file, `d` a directory, `l` a symlink, `=first` a further name of a file. */
@@ -399,6 +404,33 @@ test('a path that changes while it is looked at ends as it is at rest', async ()
     }
     await share.touch('hot');
     checkTree(share);
+  });
+});
+
+test('bytes are asked for only where one head has room for so many files', async () => {
+  await withWriterShare(async (share) => {
+    const names = Array.from({ length: inlineEditsMax + 1 }, (_, index) => `f${index}`);
+    for (const name of names) writeFileSync(join(share.root, name), name);
+    const asked = async (some: readonly string[]): Promise<boolean[]> => {
+      const kept = new Set<boolean>();
+      const reader: Pick<Reader, 'read'> = {
+        async *read(items) {
+          for (const { keepBytes } of items) kept.add(keepBytes);
+          yield [];
+        },
+      };
+      const ports = {
+        store: share.store(),
+        reader: reader as Reader,
+        scanner: {} as Scanner,
+        owners: createOwners(),
+        departed: new Map(),
+      };
+      await observeEntries(look(share, ...some), ports, { signal: new AbortController().signal });
+      return [...kept];
+    };
+    assert.equal(await asked(names.slice(1)), [true]);
+    assert.equal(await asked(names), [false]);
   });
 });
 
