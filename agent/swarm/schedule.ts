@@ -3,7 +3,13 @@
  * socket or a clock. Random among the rarest few, runs of neighbouring blocks, few requests at a time, and hedging
  * at the end, after the swarm models of Mundinger, Weber and Weiss (arXiv cs/0606110) and Kraken's piece requests.
  */
-import { paceAheadMs, requestsInFlightMax, requestsInFlightMin, strikesMax } from '../base/limits.ts';
+import {
+  paceAheadMs,
+  requestsInFlightMax,
+  requestsInFlightMin,
+  requestsPerFewMax,
+  strikesMax,
+} from '../base/limits.ts';
 import type { Digest } from '../core/digest.ts';
 import type { PeerId } from '../core/keys.ts';
 import type { Effect, Library } from './events.ts';
@@ -188,7 +194,7 @@ export function createSchedule(options: {
         requests.answered(request, digest, nowMs, neighbour);
         if (request.left.size === 0) {
           requests.measure(request, neighbour, nowMs);
-          if (neighbour !== undefined && !request.late) neighbour.inFlightMax = 2;
+          if (neighbour !== undefined && !request.late) neighbour.inFlightMax = requestsPerFewMax;
           requests.end(request, neighbour);
         }
       }

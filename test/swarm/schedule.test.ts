@@ -78,6 +78,18 @@ test('asks for more at a time where there are few to ask', () => {
   }
 });
 
+test('asks for as many at a time of one who has answered', () => {
+  const { schedule } = setup({ complete: [ana], wants: 40 });
+  let inFlight = requestsOf(schedule.fill(0));
+  for (let nowMs = 1; nowMs < 5; nowMs += 1) {
+    assert.is(inFlight.length, requestsPerFewMax);
+    const [first, ...others] = inFlight;
+    for (const digest of first?.request.digests ?? [])
+      schedule.stored({ peer: ana, id: first?.request.id ?? 0, digest, bytes: 100_000 }, nowMs);
+    inFlight = [...others, ...requestsOf(schedule.fill(nowMs))];
+  }
+});
+
 test('asks the least busy first, so that all are asked before one is asked twice', () => {
   const { schedule } = setup({ complete: [ana, bo, cy], wants: 9 });
   const peers = requestsOf(schedule.fill(0)).map(({ peer }) => peer);
