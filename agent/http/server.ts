@@ -4,7 +4,8 @@
  */
 import { once } from 'node:events';
 import { chmod, rename, rm } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type * as Http from 'node:http';
+import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { messageOf, P2psyncError, systemCode } from '../base/errors.ts';
 import { httpConnectionsMax, httpEventReadersMax, httpRequestMs } from '../base/limits.ts';
@@ -13,6 +14,9 @@ import { refusalOf } from './guard.ts';
 import { sendError, sendJson } from './respond.ts';
 import { type Route, routes } from './routes.ts';
 import { openSocketPath } from './socket-path.ts';
+
+// Imported, node:http also loads its WebSocket client, which takes a tenth of the CPU of an agent's start.
+const { createServer }: typeof Http = createRequire(import.meta.url)('node:http');
 
 export type HttpOptions = {
   readonly api: AgentApi;
@@ -55,7 +59,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
 }
 
-async function listenTcp(options: HttpOptions, names: readonly string[], stop: AbortSignal): Promise<Server> {
+async function listenTcp(
+  options: HttpOptions,
+  names: readonly string[],
+  stop: AbortSignal,
+): Promise<Http.Server> {
   const { host = '', port = 0 } = options.listen ?? {};
   const server = makeServer(options, stop, names);
   try {
@@ -112,7 +120,7 @@ async function listenSocket(options: HttpOptions, stop: AbortSignal): Promise<()
 }
 
 /** `names` null: the control socket, where file permissions are the guard. */
-function makeServer(options: HttpOptions, stop: AbortSignal, names: readonly string[] | null): Server {
+function makeServer(options: HttpOptions, stop: AbortSignal, names: readonly string[] | null): Http.Server {
   let eventReaders = 0;
   const server = createServer(
     { requestTimeout: httpRequestMs, headersTimeout: httpRequestMs, connectionsCheckingInterval: 2000 },
@@ -128,7 +136,7 @@ function makeServer(options: HttpOptions, stop: AbortSignal, names: readonly str
   // Without timers of their own, idle connections would keep the process from ending.
   server.keepAliveTimeout = 5000;
 
-  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const handle = async (request: Http.IncomingMessage, response: Http.ServerResponse): Promise<void> => {
     const [path = '/', search = ''] = (request.url ?? '/').split('?', 2);
     const route = findRoute(path, request, response, names);
     if (route === undefined) return;
@@ -153,8 +161,8 @@ function makeServer(options: HttpOptions, stop: AbortSignal, names: readonly str
 /** Answers itself where there is nothing to route to. */
 function findRoute(
   path: string,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: Http.IncomingMessage,
+  response: Http.ServerResponse,
   names: readonly string[] | null,
 ): Route | undefined {
   const route = routes.get(path);
@@ -176,7 +184,7 @@ function findRoute(
   return route;
 }
 
-async function closeServer(server: Server): Promise<void> {
+async function closeServer(server: Http.Server): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, 'close');
   server.close();
