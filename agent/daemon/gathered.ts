@@ -2,6 +2,7 @@
  * Changes that a scan found and nobody was told of yet. Each telling writes the pages of the tree that it touches, begins a
  * transaction and waits for its files to be read: for a few directories at a time that costs more than the files do. Pure.
  */
+import { observeGatherMs, observeGatherPaths } from '../base/limits.ts';
 import type { DiskChange } from './compare.ts';
 
 export type Gathered = {
@@ -11,7 +12,13 @@ export type Gathered = {
   rest(): readonly DiskChange[];
 };
 
-export function createGathered(enough: { readonly paths: number; readonly waitMs: number }): Gathered {
+/** @param enough how many changes, or how long the first may wait, ms. */
+export function createGathered(
+  enough: { readonly paths: number; readonly waitMs: number } = {
+    paths: observeGatherPaths,
+    waitMs: observeGatherMs,
+  },
+): Gathered {
   // Changes while running.
   let changes: DiskChange[] = [];
   let sinceMs = 0;

@@ -5,14 +5,7 @@
  */
 
 import { P2psyncError } from '../base/errors.ts';
-import {
-  arrivalWaitMs,
-  observeBatchPathsMax,
-  observeGatherMs,
-  observeGatherPaths,
-  pollUnwatchedMs,
-  rescanIntervalMs,
-} from '../base/limits.ts';
+import { arrivalWaitMs, observeBatchPathsMax, pollUnwatchedMs, rescanIntervalMs } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import {
   comparePaths,
@@ -196,7 +189,7 @@ export function createObserver(ports: ObserverPorts): Observer {
       // First watched, then listed: every change is either in the listing or heard of.
       await watched.add(directories);
     };
-    const gathered = createGathered({ paths: observeGatherPaths, waitMs: observeGatherMs });
+    const gathered = createGathered();
     for await (const listings of ports.scanner.tree(from, { signal: closing.signal, before })) {
       watched.lost(goneOf(listings));
       for (const listing of listings) checkTop(listing);
