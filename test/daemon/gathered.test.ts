@@ -13,7 +13,7 @@ function check(
   const gathered = createGathered({ paths: 4, waitMs: 100 });
   const textOf = (changes: readonly { readonly path: string }[]): string =>
     changes.map(({ path }) => path).join('');
-  const told = steps.map(([names, nowMs]) => textOf(gathered.add([...names].map(change), nowMs)));
+  const told = steps.map(([names, nowMs]) => textOf(gathered.add(names.split('').map(change), nowMs)));
   assert.equal([...told, textOf(gathered.rest())], expected);
   assert.equal(gathered.rest(), []);
 }
