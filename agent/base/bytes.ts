@@ -31,3 +31,8 @@ export function fromUtf8(bytes: Bytes): string | undefined {
     return undefined;
   }
 }
+
+/** The same memory with Node's methods; the bytes themselves where they have them. */
+export function asBuffer(bytes: Bytes): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -20,7 +20,7 @@ export type FingerprintSums = {
     readonly before: PathRecord | null;
     readonly after: PathRecord | null;
   }): void;
-  /** @param anew directories that are counted from their records instead. */
+  /** Puts what was noted and forgets it. @param anew directories that are counted from their records instead. */
   put(anew: readonly DirectoryPath[]): void;
 };
 
@@ -47,6 +47,7 @@ export function createFingerprintSums(tables: Tables): FingerprintSums {
         addFingerprint(change, readFingerprint(tables, directory));
         store(directory, change);
       }
+      changes.clear();
       for (const directory of anew) store(directory, countFingerprint(tables, directory));
     },
   };

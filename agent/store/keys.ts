@@ -4,7 +4,8 @@
  */
 import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8 } from '../base/bytes.ts';
+import { asBuffer, type Bytes } from '../base/bytes.ts';
+import { strictUtf8 } from '../core/codec.ts';
 import type { Digest } from '../core/digest.ts';
 import type { DirectoryPath, SharePath } from '../core/path.ts';
 import { topDirectory } from '../core/path.ts';
@@ -28,6 +29,11 @@ export function pathKey(path: SharePath): { readonly key: Buffer; readonly whole
   };
 }
 
+/** True where a key of so many bytes is a path, and stays one if that path is longer by so many. */
+export function isWholePath(keyBytes: number, longerBytes: number): boolean {
+  return keyBytes + longerBytes <= wholePathBytesMax;
+}
+
 /** A key is never empty; no path begins with this byte. */
 const topKey = Buffer.of(0);
 
@@ -37,7 +43,8 @@ export function directoryKey(directory: DirectoryPath): Buffer {
 
 /** @returns undefined where the key is a cut one: its value holds the path. */
 export function pathOfKey(key: Bytes): SharePath | undefined {
-  return key.byteLength === cutKeyBytes ? undefined : (fromUtf8(key) as SharePath | undefined);
+  if (key.byteLength === cutKeyBytes) return undefined;
+  return strictUtf8(asBuffer(key), 0, key.byteLength) as SharePath | undefined;
 }
 
 /** Every key below the directory lies in here; where the directory's own path is long, others do as well. */

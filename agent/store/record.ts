@@ -13,6 +13,9 @@ export type PathRecord = {
   readonly content: Content | null;
 };
 
+/** A record without what changes with every look at the disk. */
+export type Kept = { readonly kind: DiskKind; readonly content: Content | null };
+
 /** Number that stands for a path in the block and inode tables; 0 for what is in neither. */
 export type FileId = number;
 
@@ -91,6 +94,24 @@ export function decodeRecord(input: Bytes): StoredRecord {
     fileId: bytes.readUIntBE(15, 6),
     path: (flags & pathBit) === 0 ? null : storedPath(bytes.subarray(tailAt)),
   };
+}
+
+/** What an encoded record says of kind and content, without the rest of it. @throws as decodeRecord. */
+export function decodeKept(bytes: Buffer): Kept {
+  if (bytes.byteLength < fixedBytes) throw damaged();
+  const flags = bytes.readUInt8(0);
+  const kind = kinds[flags & 3] ?? 'special';
+  const contentKind = contentKinds[(flags >> contentShift) & 3] ?? null;
+  const hasDigest = contentKind === 'block' || contentKind === 'list';
+  if (!hasDigest) return { kind, content: contentOf(contentKind, '' as Digest, flags) };
+  if (bytes.byteLength < fixedBytes + digestLength) throw damaged();
+  const digest = bytes.toString('hex', fixedBytes, fixedBytes + digestLength) as Digest;
+  return { kind, content: contentOf(contentKind, digest, flags) };
+}
+
+/** Of an encoded record, without the rest of it. */
+export function fileIdOf(record: Buffer): FileId {
+  return record.readUIntBE(15, 6);
 }
 
 function contentOf(kind: Content['kind'] | null, digest: Digest, flags: number): Content | null {

@@ -11,8 +11,25 @@ import { type DirectoryMove, pathAfter } from '../core/moved.ts';
 import type { PageSource } from '../core/page.ts';
 import { type DirectoryPath, isBelow, type SharePath } from '../core/path.ts';
 import { createFingerprintSums, type FingerprintSums } from './fingerprint-sums.ts';
-import { digestKey, encodePlace, fileKey, inodeKey, keysBelow, pathKey, pathOfKey } from './keys.ts';
-import { decodeRecord, encodeRecord, type FileId, type PathRecord, type StoredRecord } from './record.ts';
+import {
+  digestKey,
+  directoryKey,
+  encodePlace,
+  fileKey,
+  inodeKey,
+  isWholePath,
+  keysBelow,
+  pathKey,
+  pathOfKey,
+} from './keys.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type FileId,
+  fileIdOf,
+  type PathRecord,
+  type StoredRecord,
+} from './record.ts';
 import type { Tables } from './tables.ts';
 
 export type IndexEdit = { readonly path: SharePath; readonly record: PathRecord | null };
@@ -47,22 +64,72 @@ export function applyBatch(tables: Tables, batch: StoreBatch): void {
 
 /** Files keep their numbers, so that the places of their blocks stay as they are. */
 function moveRows(tables: Tables, move: DirectoryMove, sums: FingerprintSums): void {
-  const rows: { key: Buffer; stored: StoredRecord; path: SharePath }[] = [];
-  const take = (key: Bytes, value: Bytes): void => {
+  const { key: from, whole } = pathKey(move.from);
+  const rows: Row[] = [];
+  const own = tables.paths.getBinary(from);
+  if (own !== undefined) rows.push({ key: from, value: Buffer.from(own) });
+  for (const { key, value } of tables.paths.getRange(keysBelow(move.from)))
+    rows.push({ key: Buffer.from(key), value: Buffer.from(value) });
+  if (whole && own !== undefined && isClear(tables, move, rows)) moveWhole(tables, move, { rows, sums });
+  else moveEach(tables, move, { rows, sums });
+}
+
+type Row = { readonly key: Buffer; readonly value: Buffer };
+type MovedRows = { readonly rows: readonly Row[]; readonly sums: FingerprintSums };
+
+/** True where keys are paths before and after, and nothing is recorded at the new name or below it. */
+function isClear(tables: Tables, { from, to }: DirectoryMove, rows: readonly Row[]): boolean {
+  if (from === to || isBelow(to, from) || isBelow(from, to)) return false;
+  const grows = Math.max(0, Buffer.byteLength(to) - Buffer.byteLength(from));
+  if (!pathKey(to).whole || rows.some(({ key }) => !isWholePath(key.byteLength, grows))) return false;
+  if (tables.paths.doesExist(pathKey(to).key)) return false;
+  const [below] = tables.paths.getKeys({ ...keysBelow(to), limit: 1 });
+  return below === undefined;
+}
+
+/** The values say nothing of the path, and the sums of the directories nothing of where they are: only keys change. */
+function moveWhole(tables: Tables, { from, to }: DirectoryMove, { rows, sums }: MovedRows): void {
+  const prefix = utf8(to);
+  const start = Buffer.byteLength(from);
+  const moved = (key: Uint8Array): Buffer => Buffer.concat([prefix, key.subarray(start)]);
+  for (const { key, value } of rows) {
+    const path = moved(key);
+    tables.paths.removeSync(key);
+    tables.paths.putSync(path, value);
+    const fileId = fileIdOf(value);
+    if (fileId !== 0) tables.files.putSync(fileKey(fileId), path);
+  }
+  // What this batch has noted so far is of the old names.
+  sums.put([]);
+  const directories = [{ key: directoryKey(from), value: tables.directories.getBinary(directoryKey(from)) }];
+  for (const { key, value } of tables.directories.getRange(keysBelow(from)))
+    directories.push({ key: Buffer.from(key), value: Buffer.from(value) });
+  for (const { key, value } of directories) {
+    if (value === undefined) continue;
+    const bytes = Buffer.from(value);
+    tables.directories.removeSync(key);
+    tables.directories.putSync(moved(key), bytes);
+  }
+  const [own] = rows;
+  assert(own !== undefined, 'the directory has a row');
+  const { record } = decodeRecord(own.value);
+  sums.note({ path: from, before: record, after: null });
+  sums.note({ path: to, before: null, after: record });
+}
+
+function moveEach(tables: Tables, move: DirectoryMove, { rows, sums }: MovedRows): void {
+  const found: { key: Buffer; stored: StoredRecord; path: SharePath }[] = [];
+  for (const { key, value } of rows) {
     const stored = decodeRecord(value);
     const path = stored.path ?? pathOfKey(key);
     assert(path !== undefined, 'a key is a path, or its value holds one');
-    if (path === move.from || isBelow(path, move.from)) rows.push({ key: Buffer.from(key), stored, path });
-  };
-  const { key: own } = pathKey(move.from);
-  const directory = tables.paths.getBinary(own);
-  if (directory !== undefined) take(own, directory);
-  for (const { key, value } of tables.paths.getRange(keysBelow(move.from))) take(key, value);
-  for (const { key, stored, path } of rows) {
+    if (path === move.from || isBelow(path, move.from)) found.push({ key, stored, path });
+  }
+  for (const { key, stored, path } of found) {
     tables.paths.removeSync(key);
     sums.note({ path, before: stored.record, after: null });
   }
-  for (const { stored, path: old } of rows) {
+  for (const { stored, path: old } of found) {
     const path = pathAfter(old, move);
     const { key, whole } = pathKey(path);
     const before = tables.paths.getBinary(key);

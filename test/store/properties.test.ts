@@ -6,9 +6,12 @@ import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addEntry, emptyFingerprint } from '../../agent/core/fingerprint.ts';
+import { type DirectoryMove, pathAfter } from '../../agent/core/moved.ts';
 import {
+  ancestorsOf,
   comparePaths,
   type DirectoryPath,
+  depthOf,
   isBelow,
   nameOf,
   parentOf,
@@ -42,12 +45,15 @@ const made: fc.Arbitrary<Made> = fc.oneof(
     }),
 );
 
-const batch = fc.array(fc.record({ path, value: fc.option(made, { freq: 3 }) }), {
+const edits = fc.array(fc.record({ path, value: fc.option(made, { freq: 3 }) }), {
   minLength: 1,
   maxLength: 12,
 });
+/** From one of the paths that are there, or from above it. */
+const move = fc.record({ from: fc.nat(), up: fc.nat({ max: 3 }), to: path });
+const batch = fc.record({ edits, moves: fc.array(move, { maxLength: 2 }) });
 
-test('records, children, places and link groups are those of a map, after every batch', async () => {
+test('records, children, places and link groups are those of a map, after every batch and move', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(batch, { minLength: 1, maxLength: 6 }), async (batches) => {
       const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
@@ -55,8 +61,10 @@ test('records, children, places and link groups are those of a map, after every 
       try {
         const index = store.share(share);
         const model = new Map<SharePath, Made>();
-        for (const edits of batches) {
+        for (const { edits, moves: wanted } of batches) {
+          const moves = wanted.flatMap((one) => takeMove(model, one) ?? []);
           await index.write({
+            moves,
             pages: edits.flatMap(({ value }) => [...(value?.made?.pages ?? [])]),
             index: edits.map(({ path, value }) => ({ path, record: value?.record ?? null })),
           });
@@ -74,6 +82,21 @@ test('records, children, places and link groups are those of a map, after every 
     { numRuns: 60 },
   );
 });
+
+/** @returns what was moved in the model; undefined where nothing is there. */
+function takeMove(
+  model: Map<SharePath, Made>,
+  { from: at, up, to }: { readonly from: number; readonly up: number; readonly to: SharePath },
+): DirectoryMove | undefined {
+  const paths = [...model.keys()];
+  const path = paths[at % paths.length];
+  if (path === undefined) return undefined;
+  const from = [path, ...ancestorsOf(path)].at(Math.min(up, depthOf(path))) ?? path;
+  const moved = [...model].filter(([each]) => each === from || isBelow(each, from));
+  for (const [each] of moved) model.delete(each);
+  for (const [each, value] of moved) model.set(pathAfter(each, { from, to }), value);
+  return { from, to };
+}
 
 function compare(index: ShareStore, model: ReadonlyMap<SharePath, Made>): void {
   for (const directory of new Set<DirectoryPath>([topDirectory, ...model.keys()])) {

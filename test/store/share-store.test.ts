@@ -387,6 +387,31 @@ test('fingerprints follow directories that move, and what they come in place of'
   });
 });
 
+test('directories that move one after the other in one batch keep their rows, and their sums', async () => {
+  await withStore(async (store) => {
+    const paths = ['d', 'd/a', 'd/b', 'd/b/c', 'e', 'f', 'f/g'];
+    await store.write({ index: paths.map((path) => edit(path, directoryRecord())) });
+    const before = [store.fingerprint(at('d')), store.fingerprint(at('d/b')), store.fingerprint(at('f'))];
+    const moves = [
+      { from: at('f'), to: at('d/b/f') },
+      { from: at('d'), to: at('e/long') },
+    ];
+    await store.write({ moves });
+    const moved = ['e', 'e/long', 'e/long/a', 'e/long/b', 'e/long/b/c', 'e/long/b/f', 'e/long/b/f/g'];
+    assert.equal(
+      [...store.below('')].map(([path]) => path),
+      moved,
+    );
+    const sums = moved.map((path) => store.fingerprint(at(path)));
+    assert.equal([sums[1], sums[5]], [before[0], before[2]]);
+    await store.write({ recount: ['', ...moved.map(at)] });
+    assert.equal(
+      moved.map((path) => store.fingerprint(at(path))),
+      sums,
+    );
+  });
+});
+
 test('the fingerprint of a directory is counted anew from its records', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
   const long = `${'l'.repeat(250)}/`.repeat(9);
