@@ -3,10 +3,10 @@
  * digest hold the same entries, so both sides leave them out where they meet. Pure.
  */
 import type { Digest } from './digest.ts';
-import { type Change, type Entry, sameEntry } from './entry.ts';
+import { type Change, type Edit, type Entry, sameEntry } from './entry.ts';
 import { lastKeyOf, type PageSource } from './page.ts';
 import { comparePaths } from './path.ts';
-import { isInner, type Located, readChild, readRoot } from './walk.ts';
+import { createCursor, isInner, type Located, readChild, readRoot } from './walk.ts';
 
 /**
  * Changes in byte order of path.
@@ -14,6 +14,30 @@ import { isInner, type Located, readChild, readRoot } from './walk.ts';
  */
 export function* diffTrees(pages: PageSource, from: Digest, to: Digest): Generator<Change, void, void> {
   if (from !== to) yield* diffRuns([rootPlace(pages, from)], [rootPlace(pages, to)]);
+}
+
+/**
+ * What `diffTrees` tells of the tree at `root` and the one that these edits make of it, without that one's pages.
+ * @param edits in byte order of path, each path once. @throws as diffTrees.
+ */
+export function changesOfEdits(pages: PageSource, root: Digest, edits: readonly Edit[]): Change[] {
+  const changes: Change[] = [];
+  const cursor = createCursor(pages, root);
+  cursor.seek('');
+  for (const { path, entry: after } of edits) {
+    // Edits come close together: the next entry is tried before the way is looked for.
+    if (isBefore(cursor.entry(), path)) cursor.next();
+    if (isBefore(cursor.entry(), path)) cursor.seek(path);
+    const found = cursor.entry();
+    const before = found?.path === path ? found : null;
+    const isSame = before === null || after === null ? before === after : sameEntry(before, after);
+    if (!isSame) changes.push({ path, before, after });
+  }
+  return changes;
+}
+
+function isBefore(entry: Entry | undefined, path: string): boolean {
+  return entry !== undefined && comparePaths(entry.path, path) < 0;
 }
 
 /** Every entry of the tree as a change from nothing. @throws as diffTrees. */

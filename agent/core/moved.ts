@@ -75,21 +75,26 @@ export function withoutMoved(changes: readonly Change[], moves: readonly Directo
  * @throws {P2psyncError} malformed, where there is no such directory, or a further name of a file in it; limit-exceeded; as `lookup`.
  */
 export function editsOfMoves(pages: PageSource, root: Digest, moves: readonly DirectoryMove[]): Edit[] {
-  const gone: Edit[] = [];
-  const come: Edit[] = [];
+  const gone: Edit[][] = [];
+  const come: Edit[][] = [];
+  let count = 0;
   for (const move of moves) {
     const directory = lookup(pages, root, move.from);
     if (directory?.kind !== 'directory') throw cannotMove(move, 'is no directory');
+    const [goneHere, comeHere]: [Edit[], Edit[]] = [[], []];
     for (const entry of [directory, ...iterate(pages, root, { below: move.from })]) {
       if (entry.kind === 'hardlink') throw cannotMove(move, 'holds a further name of a file');
-      if (gone.length >= movedEntriesMax)
+      if (count >= movedEntriesMax)
         throw new P2psyncError('limit-exceeded', `more than ${movedEntriesMax} entries move at once`);
       const path = pathAfter(entry.path, move);
-      gone.push({ path: entry.path, entry: null });
-      come.push({ path, entry: { ...entry, path } });
+      goneHere.push({ path: entry.path, entry: null });
+      comeHere.push({ path, entry: { ...entry, path } });
+      count += 1;
     }
+    gone.push(goneHere);
+    come.push(comeHere);
   }
-  return [...gone, ...come].sort((left, right) => comparePaths(left.path, right.path));
+  return [...gone, ...come].reduce(mergeEdits, []);
 }
 
 /** The moves, and then the edits, as edits in byte order of path. @throws as `editsOfMoves`. */
@@ -99,9 +104,27 @@ export function withMoves(
   { moves, edits }: { readonly moves: readonly DirectoryMove[]; readonly edits: readonly Edit[] },
 ): readonly Edit[] {
   if (moves.length === 0) return edits;
-  const all = new Map(editsOfMoves(pages, root, moves).map((edit) => [edit.path, edit]));
-  for (const edit of edits) all.set(edit.path, edit);
-  return [...all.values()].sort((left, right) => comparePaths(left.path, right.path));
+  return mergeEdits(editsOfMoves(pages, root, moves), edits);
+}
+
+/** Both in byte order of path, each path once in each; of one path the later edit counts. */
+function mergeEdits(earlier: readonly Edit[], later: readonly Edit[]): Edit[] {
+  const merged: Edit[] = [];
+  let next = 0;
+  for (const edit of later) {
+    let one = earlier[next];
+    for (; one !== undefined && comparePaths(one.path, edit.path) < 0; one = earlier[next]) {
+      merged.push(one);
+      next += 1;
+    }
+    if (one?.path === edit.path) next += 1;
+    merged.push(edit);
+  }
+  for (; next < earlier.length; next += 1) {
+    const one = earlier[next];
+    if (one !== undefined) merged.push(one);
+  }
+  return merged;
 }
 
 /** True where the moves can be done in any order: none comes from, or goes to, what another one touches. */

@@ -6,6 +6,7 @@ import { messageOf, P2psyncError } from '../base/errors.ts';
 import { applyRetryMs, failedPathRetryMs, failedPathRetryMsMax } from '../base/limits.ts';
 import { pause } from '../base/pause.ts';
 import { updateTree } from '../core/build.ts';
+import { changesOfEdits } from '../core/diff.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import type { Change } from '../core/entry.ts';
 import type { SignedHead } from '../core/head.ts';
@@ -15,7 +16,7 @@ import { ancestorsOf, comparePaths, type SharePath } from '../core/path.ts';
 import type { Stage } from '../disk/stage.ts';
 import type { Host } from '../net/host.ts';
 import type { ShareStore } from '../store/share-store.ts';
-import type { Effect, Event } from '../swarm/events.ts';
+import type { Effect, Event, InlineChanges } from '../swarm/events.ts';
 import type { BlockRequest, HeadMessage } from '../swarm/messages.ts';
 import { encodeHeadMessage, headsTopic } from '../wire/gossip.ts';
 import type { Applier } from './apply.ts';
@@ -61,6 +62,8 @@ export type Performer = {
   stop(): void;
 };
 
+type Made = { readonly pages: ReadonlyMap<Digest, Bytes>; readonly inline: InlineChanges };
+
 export function createPerformer(ports: PerformPorts): Performer {
   const { share, store, host, log, feed } = ports;
   const blame = createBlame(ports);
@@ -105,23 +108,25 @@ export function createPerformer(ports: PerformPorts): Performer {
     readonly inline: boolean;
   }): Promise<void> {
     const { head } = message.head;
-    const pages = inline ? pagesOf(message) : null;
-    const staged = pages === null ? undefined : stageInline(message);
-    await store.writeDurably({ ...(pages === null ? {} : { pages }), ...writeHead(message.head) });
+    const made = inline ? carryOut(message) : null;
+    const staged = made === null ? undefined : stageInline(message);
+    await store.writeDurably({ ...(made === null ? {} : { pages: made.pages }), ...writeHead(message.head) });
     // Without its blocks an inline head is like any other: its pages are here, the blocks are fetched.
     await staged;
-    feed({ kind: 'headStored', version: head.version });
+    feed({ kind: 'headStored', version: head.version, ...(made === null ? {} : { inline: made.inline }) });
     ports.onChange();
   }
 
-  /** @returns the new pages where the operations lead to the head's root. */
-  function pagesOf({ head, operations }: HeadMessage): ReadonlyMap<Digest, Bytes> | null {
+  /** @returns the new pages, and what changes, where the operations lead to the head's root. */
+  function carryOut({ head, operations }: HeadMessage): Made | null {
     if (operations === null) return null;
     try {
       const page = (digest: Digest): Bytes | undefined => store.page(digest);
-      const edits = withMoves(page, operations.baseRoot, operations);
-      const update = updateTree(page, operations.baseRoot, edits, ports.salt);
-      return update.root === head.head.root ? update.pages : null;
+      const base = operations.baseRoot;
+      const edits = withMoves(page, base, operations);
+      const update = updateTree(page, base, edits, ports.salt);
+      if (update.root !== head.head.root) return null;
+      return { pages: update.pages, inline: { base, changes: changesOfEdits(page, base, edits) } };
     } catch (error) {
       if (!(error instanceof P2psyncError)) throw error;
       log.debug({ reason: error.message }, 'a head came with operations that do not fit; the tree is walked');

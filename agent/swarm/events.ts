@@ -31,8 +31,8 @@ export type Event =
       /** Their bytes in all; a typical block is assumed where this is not told. */
       readonly newBytes?: number;
     }
-  /** The head and (where the machine asked) its inline pages and blocks are stored. */
-  | { readonly kind: 'headStored'; readonly version: Version }
+  /** The head and (where the machine asked) its inline pages and blocks are stored. `inline`: its pages were, and this is what it changes. */
+  | { readonly kind: 'headStored'; readonly version: Version; readonly inline?: InlineChanges }
   | { readonly kind: 'requestReceived'; readonly peer: PeerId; readonly request: BlockRequest }
   /** A request we serve is answered to its end, or its peer is gone. */
   | { readonly kind: 'served'; readonly peer: PeerId; readonly id: number; readonly bytes: number }
@@ -68,6 +68,12 @@ export type Event =
   | { readonly kind: 'pause'; readonly paused: boolean }
   /** The time asked for by a `wake` effect has come. */
   | { readonly kind: 'tick' };
+
+/** All that differs between the tree at `base`, and that of the head, whose pages are all here; in byte order of path. */
+export type InlineChanges = {
+  readonly base: Digest;
+  readonly changes: readonly Change[];
+};
 
 export type Effect =
   | { readonly kind: 'send'; readonly peer: PeerId; readonly message: Message }

@@ -7,12 +7,12 @@ import { hasCode, messageOf } from '../base/errors.ts';
 import { walkEntriesPerStep, wantsMax } from '../base/limits.ts';
 import { diffTrees } from '../core/diff.ts';
 import { type Digest, parseDigest } from '../core/digest.ts';
-import type { Change } from '../core/entry.ts';
+import type { Change, Entry } from '../core/entry.ts';
 import type { Head, SignedHead } from '../core/head.ts';
 import type { SharePath } from '../core/path.ts';
 import { compareVersions, formatVersion, type Version } from '../core/version.ts';
 import { createDrift } from './drift.ts';
-import type { Effect, Library, Progress } from './events.ts';
+import type { Effect, InlineChanges, Library, Progress } from './events.ts';
 import type { Schedule } from './schedule.ts';
 import { createWalk, type Walk } from './walk.ts';
 import type { WaitingFile } from './wants.ts';
@@ -30,6 +30,8 @@ export type Reconcile = {
   start(head: SignedHead, nowMs: number): void;
   /** Before this time a newer head waits, so that heads that come fast cannot keep a sync from ever ending. */
   restartMs(): number;
+  /** What a version changes: where its sync begins at that base, nothing has to be walked. */
+  told(known: InlineChanges & { readonly version: Version }): void;
   /** Gives up what is not being applied yet. */
   stop(nowMs: number): void;
   /** This agent made the version itself. */
@@ -78,6 +80,7 @@ export function createReconcile(options: {
   let effects: Effect[] = [];
   let pendingFiles = 0;
   let unreadable: Version | null = null;
+  let known: (InlineChanges & { readonly version: Version }) | null = null;
   let startedMs = 0;
   let walkedEntries = 0;
   /** No apply has ended since the start: neighbours do not know what was here already. */
@@ -105,7 +108,34 @@ export function createReconcile(options: {
     schedule.aim({ target: { version, root }, applied: applied?.version ?? null }, nowMs);
   }
 
-  function startWalk({ root }: Head): void {
+  /** Once: where the apply fails, the walk finds out what is missing. */
+  function takeKnown(version: Version): readonly Change[] | null {
+    if (known === null || compareVersions(known.version, version) !== 0) return null;
+    const { base, changes: all } = known;
+    known = null;
+    if (isFirst || base !== applied?.root || lost.size > 0 || !drift.isEmpty()) return null;
+    return all.every(hasBlocks(all)) ? all : null;
+  }
+
+  /** What the base holds is here, as far as anybody knows; a list that is new is for the walk. */
+  function hasBlocks(all: readonly Change[]): (change: Change) => boolean {
+    const held = new Set(all.map(({ before }) => (before === null ? null : digestIn(before))));
+    return ({ after }) => {
+      const digest = after === null ? null : digestIn(after);
+      if (digest === null || held.has(digest)) return true;
+      return after?.kind === 'file' && after.content.kind === 'block' && library.hasBlock(digest);
+    };
+  }
+
+  function startSync({ version, root }: Head, nowMs: number): void {
+    const all = nowMs < retryAtMs ? null : takeKnown(version);
+    if (all === null) return startWalk(root);
+    // Nothing is left of what an earlier apply took.
+    drift.take(pages, null);
+    startApply(all);
+  }
+
+  function startWalk(root: Digest): void {
     walk = createWalk({
       pages,
       isBlockHere: (digest) => !lost.has(digest) && library.hasBlock(digest),
@@ -210,6 +240,9 @@ export function createReconcile(options: {
     adopt(made) {
       applied = made;
     },
+    told(news) {
+      known = news;
+    },
     drifted: drift.add,
     hasDrifted: () => !drift.isEmpty(),
     pageArrived(digest) {
@@ -245,7 +278,7 @@ export function createReconcile(options: {
       effects = [];
       if (target === null) return effects;
       try {
-        if (phase === 'starting') startWalk(target.head);
+        if (phase === 'starting') startSync(target.head, nowMs);
         if (phase === 'walking' && walk !== null) {
           walkedEntries += walk.advance(walkEntriesPerStep);
           if (isSettled()) {
@@ -277,6 +310,10 @@ export function createReconcile(options: {
       };
     },
   };
+}
+
+function digestIn(entry: Entry): Digest | null {
+  return entry.kind === 'file' && entry.content.kind !== 'empty' ? entry.content.digest : null;
 }
 
 function shownPhase(phase: Phase, hasPages: boolean): Progress['phase'] {

@@ -111,7 +111,9 @@ export function createReplica(options: ReplicaOptions): Replica {
       case 'published':
         return publish(event, nowMs);
       case 'headStored':
-        if (isHighest(event.version)) isStoring = false;
+        if (!isHighest(event.version)) return [];
+        isStoring = false;
+        if (event.inline !== undefined) reconcile.told({ version: event.version, ...event.inline });
         return [];
       case 'requestReceived':
         return serve.received(event.peer, event.request, nowMs);

@@ -3,11 +3,11 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildTree, emptyTree, updateTree } from '../../agent/core/build.ts';
-import { diffFromEmpty, diffTrees } from '../../agent/core/diff.ts';
+import { changesOfEdits, diffFromEmpty, diffTrees } from '../../agent/core/diff.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import { type Change, type Edit, type Entry, sameEntry } from '../../agent/core/entry.ts';
 import { comparePaths, type SharePath } from '../../agent/core/path.ts';
-import { createShelf, editsOf, fileAt, type Shelf, salt, siteOf, smallEntries } from './trees.ts';
+import { createShelf, editsOf, fileAt, type Shelf, salt, siteOf, smallEntries, sorted } from './trees.ts';
 
 function plainDiff(before: readonly Entry[], after: readonly Entry[]): Change[] {
   const left = new Map(before.map((entry) => [entry.path, entry]));
@@ -38,12 +38,30 @@ function check(shelf: Shelf, before: readonly Entry[], after: readonly Entry[]):
   // Of trees of other heights the lower root may lie in the higher tree; it is read to learn its level.
   const roots = from.root === to.root ? [] : [from.root, to.root].filter((root) => !expected.includes(root));
   assert.equal([...reads].sort(), [...expected, ...roots].sort());
+  const left = new Map(after.map((entry) => [entry.path, entry]));
+  const edits = sorted([...before, ...after]).map(({ path }) => ({ path, entry: left.get(path) ?? null }));
+  assert.equal(changesOfEdits(shelf.source, from.root, edits), changes);
+  const told = changes.map((change) => ({ path: change.path, entry: change.after }));
+  assert.equal(changesOfEdits(shelf.source, from.root, told), changes);
   const back = [...diffTrees(shelf.source, to.root, from.root)];
   assert.equal(
     back,
     changes.map(({ path, before, after }) => ({ path, before: after, after: before })),
   );
 }
+
+test('an edit that removes what is not there, or says what is, changes nothing', () => {
+  const { root, pages } = buildTree([fileAt('b')], salt);
+  const edits = [
+    { path: fileAt('a').path, entry: null },
+    { path: fileAt('b').path, entry: fileAt('b') },
+    { path: fileAt('c').path, entry: null },
+  ];
+  assert.equal(
+    changesOfEdits((digest) => pages.get(digest), root, edits),
+    [],
+  );
+});
 
 test('the diff of small trees is what a plain comparison finds', () => {
   fc.assert(fc.property(smallEntries, smallEntries, (before, after) => check(createShelf(), before, after)));

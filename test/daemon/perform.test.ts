@@ -2,9 +2,11 @@
 import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Bytes } from '../../agent/base/bytes.ts';
 import { P2psyncError } from '../../agent/base/errors.ts';
 import { applyRetryMs, failedPathRetryMs } from '../../agent/base/limits.ts';
 import { buildTree, updateTree } from '../../agent/core/build.ts';
+import { diffTrees } from '../../agent/core/diff.ts';
 import { type Digest, digestOf } from '../../agent/core/digest.ts';
 import type { Change, Edit, Entry, FileEntry } from '../../agent/core/entry.ts';
 import { type SignedHead, signHead } from '../../agent/core/head.ts';
@@ -235,7 +237,9 @@ test('operations that lead to the root are stored with the head; others leave th
       inline: true,
     });
     await turns();
-    assert.equal(events, [{ kind: 'headStored', version: { epoch: 1, sequence: 2 } }], what);
+    const inline = { base: base.root, changes: [{ path: entry.path, before: null, after: entry }] };
+    const stored = { kind: 'headStored', version: { epoch: 1, sequence: 2 } };
+    assert.equal(events, [expected ? { ...stored, inline } : stored], what);
     assert.is(here.pages.has(next.root), expected, what);
     assert.is(here.staged.length, expected ? 1 : 0, what);
   }
@@ -271,7 +275,10 @@ test('a head that says which directory moved has the pages that follow, or is wa
       inline: true,
     });
     await turns();
-    assert.equal(events, [{ kind: 'headStored', version: { epoch: 1, sequence: 2 } }]);
+    const [stored] = events;
+    const changes = stored?.kind === 'headStored' ? stored.inline?.changes : undefined;
+    const source = (digest: Digest): Bytes | undefined => here.pages.get(digest);
+    assert.equal(changes, expected ? [...diffTrees(source, base.root, next.root)] : undefined);
     assert.is(here.pages.has(next.root), expected);
   }
 });
