@@ -2,9 +2,10 @@
  * Directories that a person renamed, told by their inodes: one name has gone, another has come. Whether everything below is as
  * the index has it is looked at, for then nothing has to be read or compared path by path. Reads index and disk.
  */
+import { sameFingerprint } from '../core/fingerprint.ts';
 import { type DirectoryMove, pathAfter } from '../core/moved.ts';
-import { ancestorsOf, joinPath, type SharePath } from '../core/path.ts';
-import { type DiskStat, sameStat } from '../core/stat.ts';
+import { ancestorsOf, type SharePath } from '../core/path.ts';
+import type { DiskStat } from '../core/stat.ts';
 import type { Scanner } from '../disk/scan.ts';
 import type { ShareStore } from '../store/share-store.ts';
 
@@ -94,23 +95,22 @@ async function unchangedBelow(
   { store, scanner }: RenamePorts,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<SharePath[] | null> {
-  const known = new Map(
-    [...store.below(move.from)].map(([path, record]) => [pathAfter(path, move), record] as const),
-  );
-  const directories: SharePath[] = [move.to];
+  const directories: SharePath[] = [];
   let count = 0;
   for await (const listings of scanner.tree(move.to, { signal })) {
-    for (const { directory, entries, skipped, held, gone, unreadable, rulesChanged } of listings) {
-      if (gone || unreadable || rulesChanged || skipped.length > 0 || held.length > 0) return null;
-      for (const { name, stat } of entries()) {
-        const path = joinPath(directory, name);
-        const record = known.get(path);
-        if (record === undefined || !sameStat(record.stat, stat)) return null;
-        if (stat.kind === 'file' && (stat.nlink !== 1 || record.content === null)) return null;
-        if (stat.kind === 'directory') directories.push(path);
-        count += 1;
-      }
+    for (const listing of listings) {
+      const { directory, fingerprint, skipped, held, gone, unreadable, rulesChanged, linked } = listing;
+      if (gone || unreadable || rulesChanged || linked || skipped.length > 0 || held.length > 0) return null;
+      const now = directory as SharePath;
+      const before = pathAfter(now, { from: move.to, to: move.from });
+      if (!sameFingerprint(store.fingerprint(before), fingerprint)) return null;
+      directories.push(now);
+      count += listing.count;
     }
   }
-  return count === known.size ? directories : null;
+  for (const [, { kind, content }] of store.keptBelow(move.from)) {
+    if (kind === 'file' && content === null) return null;
+    count -= 1;
+  }
+  return count === 0 ? directories : null;
 }

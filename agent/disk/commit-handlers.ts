@@ -4,7 +4,6 @@ import type { Begin, CommitCalls, Tidied, Whole } from './commit.ts';
 import type { Preparation, Task } from './commit-prepare.ts';
 import type { Session } from './commit-session.ts';
 import type { Handlers } from './pool-worker.ts';
-import { packStats } from './scan-pack.ts';
 import { explainFull } from './system-errors.ts';
 
 /** @param root named in errors. */
@@ -62,11 +61,7 @@ export function commitHandlers(session: Session, root: string): Handlers<CommitC
   }
 
   return {
-    belowMove: explained((move) => {
-      const below = session.belowMove(move);
-      if (below === null) return null;
-      return { paths: below.map(({ path }) => path), stats: packStats(below.map(({ stat }) => stat)) };
-    }),
+    belowMove: explained((move) => session.belowMove(move)),
     whole: explained(whole),
     begin: explained((options) => {
       preparation = session.begin(options);

@@ -19,7 +19,7 @@ import {
   stageDirectory,
   undurableDirectory,
 } from './agent-paths.ts';
-import { type Below, listBelow } from './below.ts';
+import { listBelow, type SummedBelow, sumBelow } from './below.ts';
 import { type BlockSource, createBlockReader, writeFully, writeWithHoles } from './block-bytes.ts';
 import { createPreparation, type Preparation } from './commit-prepare.ts';
 import { createRun, type Run } from './commit-run.ts';
@@ -76,8 +76,8 @@ export type Session = {
   undurable(): string[];
   /** Makes the next files of one durable. @returns where to go on; null at its end: then it is forgotten. */
   makeDurable(next: { readonly name: string; readonly from: number; readonly count: number }): number | null;
-  /** What lies below `from`; null where that cannot be said, or something lies at `to`. */
-  belowMove(move: DirectoryMove): Below[] | null;
+  /** What lies below `from`; null where `sumBelow` cannot say, or something lies at `to`. */
+  belowMove(move: DirectoryMove): SummedBelow | null;
   /** Directories in which the commit changed a name. */
   syncDirectories(works: readonly Work[]): void;
 };
@@ -166,19 +166,10 @@ export function createSession(
     if (work.kind === 'place' || work.kind === 'move') return [work.path];
     if (work.kind !== 'moveDirectory') return [];
     const at = confined.lstat(work.path)?.ino === work.ino ? work.path : work.from;
-    const below = belowOf(at) ?? [];
+    const below = orNull(() => listBelow(confined, at)) ?? [];
     return below.flatMap(({ path, stat }) =>
       stat.kind === 'file' ? [pathAfter(path, { from: at, to: work.path })] : [],
     );
-  }
-
-  function belowOf(directory: SharePath): Below[] | null {
-    try {
-      return listBelow(confined, directory);
-    } catch (error) {
-      if (!hasErrorCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'outside-share')) throw error;
-      return null;
-    }
   }
 
   function readUndurable(name: string): Journal | 'damaged' | null {
@@ -190,7 +181,7 @@ export function createSession(
     belowMove({ from, to }) {
       // Whoever renamed directories since the last commit is seen.
       confined.forget();
-      return confined.lstat(to) === null ? belowOf(from) : null;
+      return confined.lstat(to) === null ? orNull(() => sumBelow(confined, from)) : null;
     },
     begin({ metadata, tag, sync, marker }) {
       // Whoever renamed directories since the last commit is seen.
@@ -302,6 +293,16 @@ export function createSession(
       return null;
     },
   };
+}
+
+/** @returns null where a directory cannot be listed. */
+function orNull<Found>(look: () => Found): Found | null {
+  try {
+    return look();
+  } catch (error) {
+    if (!hasErrorCode(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'outside-share')) throw error;
+    return null;
+  }
 }
 
 function checkMarker(confined: Confined, marker: string): void {

@@ -11,13 +11,13 @@ import type { SharePath } from '../core/path.ts';
 import type { Step } from '../core/plan.ts';
 import type { DiskStat } from '../core/stat.ts';
 import { parseStagedName, stageDirectory } from './agent-paths.ts';
+import type { SummedBelow } from './below.ts';
 import type { Failure, PrepareResult, Task } from './commit-prepare.ts';
 import { createReadying, isWhole, makeReady } from './commit-ready.ts';
 import type { Done, Kept, Local } from './commit-run.ts';
 import type { Fill, Found } from './commit-session.ts';
 import type { MetadataOptions } from './metadata.ts';
 import { createPool, type Pool, workerUrl } from './pool.ts';
-import { type PackedStats, unpackStats } from './scan-pack.ts';
 import type { Stage } from './stage.ts';
 
 export type CommitInput = {
@@ -66,9 +66,9 @@ export type Recovered = {
 export type Committer = {
   /**
    * What lies below `from` now, ignored files and all, for who wants to rename it whole; null where that
-   * cannot be said, or something lies at `to`.
+   * cannot be said, a file has another name, or something lies at `to`.
    */
-  below(move: DirectoryMove): Promise<ReadonlyMap<SharePath, DiskStat> | null>;
+  below(move: DirectoryMove): Promise<SummedBelow | null>;
   /** Once, before the first commit. */
   recover(ignored: CommitInput['ignored']): Promise<Recovered>;
   /**
@@ -106,9 +106,7 @@ export type Begin = {
 };
 
 export type CommitCalls = {
-  belowMove(
-    move: DirectoryMove,
-  ): { readonly paths: readonly SharePath[]; readonly stats: PackedStats } | null;
+  belowMove(move: DirectoryMove): SummedBelow | null;
   /** A small commit from its beginning as far as it goes without a word from the caller. What fails before its journal is sealed leaves nothing behind. */
   whole(order: Begin & { readonly tasks: readonly Task[] }): Whole;
   begin(options: Begin): void;
@@ -233,17 +231,7 @@ export function createCommitterOn(
   }
 
   return {
-    async below({ from, to }) {
-      const found = await pool.call('belowMove', { from, to });
-      if (found === null) return null;
-      const stats = unpackStats(found.stats);
-      return new Map(
-        found.paths.flatMap((path, at) => {
-          const stat = stats[at];
-          return stat === undefined ? [] : [[path, stat]];
-        }),
-      );
-    },
+    below: ({ from, to }) => pool.call('belowMove', { from, to }),
     commit: (input, { signal }) =>
       alone(async () => {
         signal.throwIfAborted();

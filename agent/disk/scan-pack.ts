@@ -31,6 +31,7 @@ export type PackedListings = {
   readonly listings: readonly (Omit<Listed, 'entries'> & {
     readonly count: number;
     readonly fingerprint: Fingerprint;
+    readonly linked: boolean;
   })[];
   /** Names of all entries in order; a name never holds the separator. */
   readonly names: string;
@@ -38,7 +39,9 @@ export type PackedListings = {
 };
 /** The same on the other side. */
 export type UnpackedListing = Omit<Listed, 'entries'> & {
+  readonly count: number;
   readonly fingerprint: Fingerprint;
+  readonly linked: boolean;
   entries(): readonly ListedEntry[];
 };
 
@@ -54,6 +57,7 @@ export function packListings(listed: readonly Listed[]): PackedListings {
       ...rest,
       count: entries.length,
       fingerprint: fingerprintOf(entries),
+      linked: entries.some(({ stat }) => stat.kind === 'file' && stat.nlink !== 1),
     })),
     names: entries.map(({ name }) => name).join(separator),
     stats: packStats(entries.map(({ stat }) => stat)),
@@ -78,7 +82,7 @@ export function unpackListings({ listings, names, stats }: PackedListings): Unpa
       unpacked ??= unpackEntries(apart.slice(from, from + count), unpackStats(stats, from, count));
       return unpacked;
     };
-    return { ...rest, entries };
+    return { ...rest, count, entries };
   });
 }
 

@@ -41,8 +41,12 @@ export type Listing = {
   readonly directory: DirectoryPath;
   /** In byte order of name; ignored and skipped ones left out. Empty where `gone` or `unreadable`. Made when asked for. */
   entries(): readonly ListedEntry[];
+  /** How many `entries` there are. */
+  readonly count: number;
   /** Of `entries`. */
   readonly fingerprint: Fingerprint;
+  /** A file among `entries` has another name, there or elsewhere. */
+  readonly linked: boolean;
   readonly skipped: readonly Skipped[];
   /** Names that are there but cannot be looked at: what was known of these paths, and below them, stays as it is. */
   readonly held: readonly string[];
