@@ -111,8 +111,7 @@ export function createReplica(options: ReplicaOptions): Replica {
       case 'published':
         return publish(event, nowMs);
       case 'headStored':
-        if (!isHighest(event.version)) return [];
-        isStoring = false;
+        if (isHighest(event.version)) isStoring = false;
         if (event.inline !== undefined) reconcile.told({ version: event.version, ...event.inline });
         return [];
       case 'requestReceived':
@@ -249,9 +248,8 @@ export function createReplica(options: ReplicaOptions): Replica {
   }
 
   function tellOthers(message: HeadMessage, from: PeerId): readonly Effect[] {
-    const effects: Effect[] = [];
-    for (const { peer } of neighbours.all()) if (peer !== from) effects.push({ kind: 'send', peer, message });
-    return effects;
+    const others = [...neighbours.all()].filter(({ peer }) => peer !== from);
+    return others.map(({ peer }) => ({ kind: 'send', peer, message }));
   }
 
   function publish(

@@ -1,4 +1,8 @@
 /** What the store tests share: records made up, and a plain map that says what the store should answer. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 import type { Bytes } from '../../agent/base/bytes.ts';
 import { utf8 } from '../../agent/base/bytes.ts';
 import { buildBlockList } from '../../agent/core/blocklist.ts';
@@ -7,7 +11,8 @@ import type { BlockRef, Content } from '../../agent/core/entry.ts';
 import type { ShareId } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
 import type { DiskStat } from '../../agent/core/stat.ts';
-import type { IndexEdit, PathRecord } from '../../agent/store/share-store.ts';
+import { openStore } from '../../agent/store/database.ts';
+import type { IndexEdit, PathRecord, ShareStore } from '../../agent/store/share-store.ts';
 
 export const share = '00112233445566778899aabbccddeeff' as ShareId;
 
@@ -61,4 +66,25 @@ export function directoryRecord(): PathRecord {
 
 export function edit(path: string, record: PathRecord | null): IndexEdit {
   return { path: path as SharePath, record };
+}
+
+export async function withStore(
+  check: (store: ShareStore, directory: string) => Promise<void>,
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
+  const store = openStore(directory);
+  try {
+    await check(store.share(share), directory);
+  } finally {
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+export const at = (path: string): SharePath => path as SharePath;
+
+export function placesOf(store: ShareStore, name: string): string[] {
+  const locations = store.locations(blockNamed(name));
+  assert.equal(store.location(blockNamed(name)), locations[0]);
+  return locations.map(({ path, offset, length }) => `${path}@${offset}+${length}`);
 }

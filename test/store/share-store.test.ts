@@ -8,29 +8,20 @@ import { utf8 } from '../../agent/base/bytes.ts';
 import { hasCode } from '../../agent/base/errors.ts';
 import { blockLocationsMax } from '../../agent/base/limits.ts';
 import { emptyFingerprint } from '../../agent/core/fingerprint.ts';
-import type { SharePath } from '../../agent/core/path.ts';
 import { openStore } from '../../agent/store/database.ts';
-import type { ShareStore } from '../../agent/store/share-store.ts';
 import { openTables } from '../../agent/store/tables.ts';
-import { blockNamed, contentOf, directoryRecord, edit, fileRecord, share, statOf } from './model.ts';
-
-async function withStore(check: (store: ShareStore, directory: string) => Promise<void>): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'p2psync-store-'));
-  const store = openStore(directory);
-  try {
-    await check(store.share(share), directory);
-  } finally {
-    await store.close();
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-const at = (path: string): SharePath => path as SharePath;
-function placesOf(store: ShareStore, name: string): string[] {
-  const locations = store.locations(blockNamed(name));
-  assert.equal(store.location(blockNamed(name)), locations[0]);
-  return locations.map(({ path, offset, length }) => `${path}@${offset}+${length}`);
-}
+import {
+  at,
+  blockNamed,
+  contentOf,
+  directoryRecord,
+  edit,
+  fileRecord,
+  placesOf,
+  share,
+  statOf,
+  withStore,
+} from './model.ts';
 
 test('a record comes back with every field, at the ends of their ranges', async () => {
   await withStore(async (store) => {
@@ -160,53 +151,6 @@ test('a block in many files is known in each, and a copy that goes does not hide
     assert.equal(placesOf(store, 'same'), []);
     assert.not.ok(store.hasBlock(blockNamed('same')));
     assert.equal(placesOf(store, 'new'), ['b@0+30']);
-  });
-});
-
-test('what is recorded below a directory moves with it, and blocks are found at the new paths', async () => {
-  await withStore(async (store) => {
-    const long = 'x'.repeat(200);
-    const deep = Array.from({ length: 9 }, () => long).join('/');
-    const made = contentOf(['a', 'b']);
-    const file = fileRecord(made, { ino: 5n });
-    await store.write({
-      pages: made.pages,
-      index: [
-        edit('old', directoryRecord()),
-        edit('old/f', file),
-        edit(`old/${deep}/g`, fileRecord(contentOf(['c']), { ino: 6n })),
-        edit('old-er', directoryRecord()),
-        edit('older/f', fileRecord(contentOf(['a']), { ino: 7n })),
-        edit(`new/${long}/f`, fileRecord(contentOf(['gone']), { ino: 8n })),
-      ],
-    });
-    // To a longer name, below which one path is cut, and back.
-    const to = at(`new/${long}`);
-    await store.write({
-      moves: [{ from: at('old'), to }],
-      index: [edit(to, fileRecord(contentOf(['late'])))],
-    });
-    assert.equal([...store.below('')].map(([path]) => path).sort(), [
-      to,
-      `${to}/f`,
-      `${to}/${deep}/g`,
-      'old-er',
-      'older/f',
-    ]);
-    assert.equal(store.record(at(`${to}/f`)), file);
-    assert.equal(placesOf(store, 'b'), [`${to}/f@10+10`]);
-    assert.equal(placesOf(store, 'c'), [`${to}/${deep}/g@0+10`]);
-    assert.equal(placesOf(store, 'late'), [`${to}@0+40`]);
-    assert.not(store.hasBlock(blockNamed('gone')));
-    assert.equal(
-      [5n, 6n, 8n].map((ino) => store.linkGroup(ino)),
-      [[`${to}/f`], [`${to}/${deep}/g`], []],
-    );
-
-    await store.write({ moves: [{ from: to, to: at('old') }] });
-    assert.equal(placesOf(store, 'c'), [`old/${deep}/g@0+10`]);
-    assert.equal(store.record(at('old/f')), file);
-    assert.equal(store.children(''), ['old', 'old-er']);
   });
 });
 
@@ -384,31 +328,6 @@ test('fingerprints follow directories that move, and what they come in place of'
     const top = store.fingerprint('');
     await store.write({ recount: [''] });
     assert.equal(store.fingerprint(''), top);
-  });
-});
-
-test('directories that move one after the other in one batch keep their rows, and their sums', async () => {
-  await withStore(async (store) => {
-    const paths = ['d', 'd/a', 'd/b', 'd/b/c', 'e', 'f', 'f/g'];
-    await store.write({ index: paths.map((path) => edit(path, directoryRecord())) });
-    const before = [store.fingerprint(at('d')), store.fingerprint(at('d/b')), store.fingerprint(at('f'))];
-    const moves = [
-      { from: at('f'), to: at('d/b/f') },
-      { from: at('d'), to: at('e/long') },
-    ];
-    await store.write({ moves });
-    const moved = ['e', 'e/long', 'e/long/a', 'e/long/b', 'e/long/b/c', 'e/long/b/f', 'e/long/b/f/g'];
-    assert.equal(
-      [...store.below('')].map(([path]) => path),
-      moved,
-    );
-    const sums = moved.map((path) => store.fingerprint(at(path)));
-    assert.equal([sums[1], sums[5]], [before[0], before[2]]);
-    await store.write({ recount: ['', ...moved.map(at)] });
-    assert.equal(
-      moved.map((path) => store.fingerprint(at(path))),
-      sums,
-    );
   });
 });
 

@@ -7,7 +7,6 @@ import {
   restAfterMs,
   restHeartbeatMs,
 } from '../../agent/base/limits.ts';
-import { diffTrees } from '../../agent/core/diff.ts';
 import type { Digest } from '../../agent/core/digest.ts';
 import type { PeerId } from '../../agent/core/keys.ts';
 import type { SharePath } from '../../agent/core/path.ts';
@@ -111,29 +110,6 @@ test('a small edit rides inside the head and is applied without a request', () =
   const later = bench.replica.step({ kind: 'tick' }, bench.nowMs() + 100);
   assert.equal(later.filter((effect) => effect.kind === 'send').length, 1, 'one word says all of it');
   assert.ok(later.some(isHeartbeat));
-});
-
-test('what a head changes is applied as it was told, and walked where that fails', () => {
-  const { share, first, second } = twoVersions([small('a', 100), small('b', 101)]);
-  const third = share.publish([{ path: 'a', blocks: null }], 3);
-  const bench = createBench({ share, at: first });
-  for (const event of [joined(ana), status(ana, v(3)), gossiped(second.message)]) bench.step(event);
-  for (const digest of second.newPages) bench.pages.add(digest);
-  for (const digest of second.newBlocks) bench.blocks.add(digest);
-  const { root: base } = first.message.head.head;
-  const pages = (digest: Digest) => share.page(digest);
-  const inlineOf = (from: Digest, { message }: typeof second) => ({
-    ...stored(message),
-    inline: { base: from, changes: [...diffTrees(pages, from, message.head.head.root)] },
-  });
-  const { root } = second.message.head.head;
-  check(bench, [inlineOf(base, second)], ['apply 1.2 changes 2']);
-  bench.step(applied(second.message));
-  // Nobody has to look at its pages, which are not here.
-  bench.step(gossiped(third.message));
-  check(bench, [inlineOf(root, third)], ['apply 1.3 changes 1']);
-  const failed = { kind: 'applyFailed', version: v(3), lost: [], retryMs: 0 } as const;
-  check(bench, [failed], ['request ana page 1']);
 });
 
 test('a neighbour is told how things stand twice a second, and more seldom where nothing has changed for a while', () => {
