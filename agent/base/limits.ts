@@ -474,8 +474,8 @@ export const paceToldPercent = 105;
 export const bulkSignMs = 1_000;
 
 // What is written down (daemon/transfer-*, audit-*, syslog).
-/** Lines of the transfer log are gathered for this long, ms: one write for many, and never in the way of an apply. */
-export const transferBatchMs = 100;
+/** Lines of the transfer log are gathered for this long, ms: one write for many, and not while other replicas of the machine still apply. */
+export const transferBatchMs = 500;
 /** Changes whose lines wait to be written; they are held as they came, so only much more than a whole tree is too much. */
 export const transferPendingMax = 2 * 1_048_576;
 /** Received blocks of which is remembered who sent them until their file is in place, about 50 B each; the oldest are forgotten. */

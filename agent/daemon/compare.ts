@@ -83,8 +83,9 @@ function gone(store: ShareStore, path: SharePath, before: PathRecord): DiskChang
 
 /** The directory, and all below it that the index knows. */
 export function knownDirectories(store: ShareStore, path: SharePath): SharePath[] {
-  const below = [...store.below(path)].filter(([, record]) => record.stat.kind === 'directory');
-  return [path, ...below.map(([directory]) => directory)];
+  const directories = [path];
+  for (const [below, { kind }] of store.keptBelow(path)) if (kind === 'directory') directories.push(below);
+  return directories;
 }
 
 /** Directories that are not those the index knew, without the ones below another of them. */
