@@ -1,6 +1,6 @@
 /** What the disk says against what the index says. Reads the index; never the disk. */
 import { sameFingerprint } from '../core/fingerprint.ts';
-import { ancestorsOf, type DirectoryPath, joinPath, type SharePath } from '../core/path.ts';
+import { ancestorsOf, type DirectoryPath, joinPath, type SharePath, topDirectory } from '../core/path.ts';
 import { type DiskStat, sameStat } from '../core/stat.ts';
 import type { Listing } from '../disk/scan.ts';
 import type { PathRecord } from '../store/record.ts';
@@ -95,6 +95,13 @@ export function newDirectories(changes: readonly DiskChange[]): SharePath[] {
   );
   const all = new Set<DirectoryPath>(fresh);
   return fresh.filter((path) => !ancestorsOf(path).some((ancestor) => all.has(ancestor)));
+}
+
+/** Of those that were to be listed; the share's own is not told of. */
+export function goneOf(listings: readonly Listing[]): SharePath[] {
+  return listings.flatMap(({ directory, gone: isGone }) =>
+    isGone && directory !== topDirectory ? [directory] : [],
+  );
 }
 
 export function goneDirectories(changes: readonly DiskChange[]): SharePath[] {

@@ -3,52 +3,50 @@
  * that nothing is handed over as it was a while ago, and what is told meanwhile need not wait until everything was seen.
  */
 import { type DirectoryPath, nameOf, parentOf, type SharePath, topDirectory } from '../core/path.ts';
-import type { Listing, Scanner, Skipped } from '../disk/scan.ts';
+import type { Listing, Skipped, WalkOptions } from '../disk/scan.ts';
 import type { Dirty } from '../disk/watch.ts';
-import type { ShareStore } from '../store/share-store.ts';
 import { compareListings } from './compare.ts';
-
-export type Seen = {
-  /** Directories in which something differs, whole, and names of those that are not there any more. */
-  readonly hints: readonly Dirty[];
-  readonly skipped: readonly Skipped[];
-  /** Nothing differs in these, and the index has no fingerprint of them. */
-  readonly uncounted: readonly DirectoryPath[];
-};
+import type { ObserverPorts } from './observer-ports.ts';
 
 /**
- * Every directory that the index knows, in batches, at the pace of the consumer. What is below an unknown one is told of when that is taken in.
+ * Directories in which something differs, whole, and names of those that are not there any more, in batches, at the pace of the consumer.
+ * Only what the index knows is listed: what is below an unknown directory is told of when that is taken in.
  * @param options.before is asked before these are listed, after the consumer has had what is above them.
- * @throws {P2psyncError} io, where nobody can say what is in the share's directory.
+ * @param options.check hears of each batch first. @throws what it throws.
  */
 export async function* lookOver(
-  { scanner, store }: { readonly scanner: Pick<Scanner, 'tree'>; readonly store: ShareStore },
-  options: {
-    readonly signal: AbortSignal;
-    readonly before: (directories: readonly DirectoryPath[]) => Promise<void>;
-    readonly checkTop: (listing: Listing) => void;
-  },
-): AsyncGenerator<Seen, void, undefined> {
+  { scanner, store, onSkipped }: Pick<ObserverPorts, 'scanner' | 'store' | 'onSkipped'>,
+  {
+    signal,
+    before,
+    check,
+  }: Required<WalkOptions> & { readonly check: (listings: readonly Listing[]) => void },
+): AsyncGenerator<readonly Dirty[], void, undefined> {
   const isKnown = (directory: DirectoryPath): boolean =>
     directory === topDirectory || store.record(directory as SharePath)?.stat.kind === 'directory';
-  const before = (directories: readonly DirectoryPath[]): Promise<void> =>
-    options.before(directories.filter(isKnown));
-  for await (const listings of scanner.tree(topDirectory, { signal: options.signal, before })) {
+  const beforeKnown = (directories: readonly DirectoryPath[]) => before(directories.filter(isKnown));
+  const skipped: Skipped[] = [];
+  for await (const listings of scanner.tree(topDirectory, { signal, before: beforeKnown })) {
+    check(listings);
     const hints: Dirty[] = [];
     const uncounted: DirectoryPath[] = [];
     for (const listing of listings) {
-      options.checkTop(listing);
       const { directory } = listing;
+      for (const one of listing.skipped) skipped.push(one);
       if (!isKnown(directory)) continue;
-      if (listing.gone) {
-        const path = directory as SharePath;
-        hints.push({ directory: parentOf(path), names: [nameOf(path)] });
-        continue;
+      if (listing.gone) hints.push(named(directory as SharePath));
+      else {
+        const compared = compareListings(store, [listing]);
+        if (compared.changes.length > 0) hints.push({ directory, names: null });
+        uncounted.push(...compared.uncounted);
       }
-      const compared = compareListings(store, [listing]);
-      if (compared.changes.length > 0) hints.push({ directory, names: null });
-      for (const one of compared.uncounted) uncounted.push(one);
     }
-    yield { hints, uncounted, skipped: listings.flatMap(({ skipped }) => skipped) };
+    if (uncounted.length > 0) await store.write({ recount: uncounted });
+    yield hints;
   }
+  onSkipped({ directory: topDirectory, whole: true, skipped });
+}
+
+function named(path: SharePath): Dirty {
+  return { directory: parentOf(path), names: [nameOf(path)] };
 }

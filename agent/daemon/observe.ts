@@ -26,6 +26,7 @@ import {
   comparePath,
   type DiskChange,
   goneDirectories,
+  goneOf,
   isOtherName,
   knownDirectories,
   newDirectories,
@@ -35,7 +36,9 @@ import { lookOver } from './look-over.ts';
 import { createMarks } from './marks.ts';
 import type { ObserverPorts } from './observer-ports.ts';
 import { takeRenames } from './renames.ts';
+import { createScanRequests } from './scan-requests.ts';
 import { createSecondLook } from './second-look.ts';
+import { createUnwatched } from './unwatched.ts';
 import { createWatched } from './watched.ts';
 
 export type Observer = {
@@ -53,13 +56,15 @@ type Ready = { readonly path: SharePath; readonly stat: DiskStat | null; readonl
 export function createObserver(ports: ObserverPorts): Observer {
   // Fixed at start.
   const closing = new AbortController();
-  const watcher = ports.watch({ onDirty: mark, onOverflow: () => requestScan(), onLimit: poll });
+  const { signal } = closing;
+  const unwatched = createUnwatched(ports.log);
+  const watcher = ports.watch({ onDirty: mark, onOverflow: () => requestScan(), onLimit: unwatched.add });
   const watched = createWatched(watcher);
 
   // Changes while running.
   const dirty = createMarks();
   let dirtyDueMs = 0;
-  const scansWanted: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  const scans = createScanRequests();
   const settle = createSettle();
   const companions = createCompanions((path) => ports.store.record(path)?.stat);
   /** New directories that are not listed yet, and until when they may wait. */
@@ -67,12 +72,12 @@ export function createObserver(ports: ObserverPorts): Observer {
   let arrivalsDueMs = 0;
   let wake: ((cause: 'mark' | 'close') => void) | undefined;
   let loop: Promise<void> | undefined;
-  let unwatched: readonly DirectoryPath[] = [];
   const timers: NodeJS.Timeout[] = [];
   const second = createSecondLook();
   let isFirstScan = true;
 
   function mark(hints: readonly Dirty[]): void {
+    if (hints.length === 0) return;
     if (dirty.isEmpty()) dirtyDueMs = nowMs() + ports.patienceMs;
     dirty.add(hints);
     wake?.('mark');
@@ -83,23 +88,15 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   function requestScan(): void {
-    scansWanted.push({ resolve: () => undefined, reject: () => undefined });
+    scans.add().catch(() => undefined);
     wake?.('mark');
-  }
-
-  function poll(directories: readonly DirectoryPath[]): void {
-    unwatched = [...unwatched, ...directories];
-    ports.log.warn(
-      { directories: directories.length },
-      'not all directories can be watched: raise fs.inotify.max_user_watches (p2psync doctor says how); they are polled',
-    );
   }
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
         // First of all: changes that never end do not put it off, and it finds them too.
-        if (scansWanted.length > 0) await scanAll();
+        if (!scans.isEmpty()) await scans.serve(scanAll);
         else if (second.dueMs() <= nowMs()) await lookAtAll();
         else if (!dirty.isEmpty() && dirtyDueMs <= nowMs()) await lookAtDirty();
         else if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
@@ -129,7 +126,6 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   async function scanAll(): Promise<void> {
-    const waiting = scansWanted.splice(0);
     // The first one reads and hashes: how long it takes says nothing of later ones.
     const counts = !isFirstScan;
     if (counts) second.began(nowMs());
@@ -142,10 +138,6 @@ export function createObserver(ports: ObserverPorts): Observer {
       isFirstScan = false;
       await ports.onScanned();
       await ports.onQuiet();
-      for (const one of waiting) one.resolve();
-    } catch (error) {
-      for (const one of waiting) one.reject(error);
-      throw error;
     } finally {
       if (counts) second.ended(nowMs());
     }
@@ -156,16 +148,11 @@ export function createObserver(ports: ObserverPorts): Observer {
     second.began(nowMs());
     try {
       await watcher.audit();
-      const skipped: Skipped[] = [];
-      const before = async (directories: readonly DirectoryPath[]) => void (await watched.add(directories));
-      for await (const seen of lookOver(ports, { signal: closing.signal, before, checkTop })) {
-        if (seen.hints.length > 0) mark(seen.hints);
-        if (seen.uncounted.length > 0) await ports.store.write({ recount: seen.uncounted });
-        for (const one of seen.skipped) skipped.push(one);
+      for await (const hints of lookOver(ports, { signal, before: watch, check: requireTop })) {
+        mark(hints);
         if (!dirty.isEmpty() && dirtyDueMs <= nowMs()) await lookAtDirty();
         if (settle.wakeMs <= nowMs()) await settleStep([{ kind: 'tick' }]);
       }
-      ports.onSkipped({ directory: topDirectory, whole: true, skipped });
       await ports.onScanned();
       await ports.onQuiet();
     } finally {
@@ -173,26 +160,26 @@ export function createObserver(ports: ObserverPorts): Observer {
     }
   }
 
-  function checkTop({ directory, gone, unreadable, skipped }: Listing): void {
-    if (directory !== topDirectory || !(gone || unreadable)) return;
+  /** First watched, then listed: every change is either in the listing or heard of. */
+  async function watch(directories: readonly DirectoryPath[]): Promise<void> {
+    await watched.add(directories);
+  }
+
+  function requireTop(listings: readonly Listing[]): void {
+    const top = listings.find(({ directory }) => directory === topDirectory);
+    if (top === undefined || !(top.gone || top.unreadable)) return;
     // When it is back it may be another one.
     watched.clear();
-    throw new P2psyncError(
-      'io',
-      skipped[0]?.message ?? 'the share directory is gone: is its file system mounted?',
-    );
+    const reason = top.skipped[0]?.message ?? 'the share directory is gone: is its file system mounted?';
+    throw new P2psyncError('io', reason);
   }
 
   async function scanBelow(from: DirectoryPath): Promise<void> {
     const skipped: Skipped[] = [];
-    const before = async (directories: readonly DirectoryPath[]): Promise<void> => {
-      // First watched, then listed: every change is either in the listing or heard of.
-      await watched.add(directories);
-    };
     const gathered = createGathered();
-    for await (const listings of ports.scanner.tree(from, { signal: closing.signal, before })) {
+    for await (const listings of ports.scanner.tree(from, { signal, before: watch })) {
       watched.lost(goneOf(listings));
-      for (const listing of listings) checkTop(listing);
+      requireTop(listings);
       const changes = await compare(listings);
       noteReplaced(changes);
       for (const listing of listings) skipped.push(...listing.skipped);
@@ -263,7 +250,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   /** Hands over what came to rest, renames first. */
   async function settleStep(first: readonly SettleEvent[]): Promise<void> {
     const ready = await settled(first);
-    const moved = await takeRenames({ ready, pending: settle.pending }, ports, { signal: closing.signal });
+    const moved = await takeRenames({ ready, pending: settle.pending }, ports, { signal });
     watched.lostBelow([...moved.ends]);
     ports.onGone(moved.gone);
     touch(moved.again);
@@ -319,7 +306,7 @@ export function createObserver(ports: ObserverPorts): Observer {
   }
 
   function requireOpen(): void {
-    if (closing.signal.aborted) throw stopped();
+    if (closing.signal.aborted) throw new P2psyncError('cancelled', 'the agent stops');
   }
 
   function every(ms: number, work: () => void): void {
@@ -331,43 +318,31 @@ export function createObserver(ports: ObserverPorts): Observer {
   return {
     async start() {
       requireOpen();
-      await new Promise<void>((resolve, reject) => {
-        scansWanted.push({ resolve, reject });
-        loop = run();
-      });
+      const scanned = scans.add();
+      loop = run();
+      await scanned;
       every(rescanIntervalMs, () => {
         second.want('directories', nowMs());
         wake?.('mark');
       });
-      every(pollUnwatchedMs, () => {
-        if (unwatched.length > 0) mark(unwatched.map((directory) => ({ directory, names: null })));
-      });
+      every(pollUnwatchedMs, () => mark(unwatched.hints()));
     },
     async rescan() {
       requireOpen();
-      return new Promise((resolve, reject) => {
-        scansWanted.push({ resolve, reject });
-        wake?.('mark');
-      });
+      const scanned = scans.add();
+      wake?.('mark');
+      return scanned;
     },
     touch,
     async close() {
       closing.abort();
       for (const timer of timers) clearInterval(timer);
-      for (const one of scansWanted.splice(0)) one.reject(stopped());
+      scans.close();
       wake?.('close');
       await loop;
       await watcher.close();
     },
   };
-}
-
-function goneOf(listings: readonly Listing[]): SharePath[] {
-  return listings.flatMap(({ directory, gone }) => (gone && directory !== topDirectory ? [directory] : []));
-}
-
-function stopped(): P2psyncError {
-  return new P2psyncError('cancelled', 'the agent stops');
 }
 
 function nowMs(): number {
