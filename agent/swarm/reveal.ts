@@ -59,8 +59,8 @@ const patienceUnknownMs = 2000;
 /** Neighbours a unit is shown to: nobody wants what these do not, and the end brings it to all. */
 const showsMax = 3;
 /**
- * Where neighbours have asked for nothing for as long as it takes to send what is hidden to everybody, ms at least and at most, hiding
- * it brings nobody forward. Agents on a busy machine may stand still for longer: then little is sent more than once.
+ * Where neighbours have asked for nothing for as long as it takes to send all that was published to everybody, ms at least and at most,
+ * hiding it brings nobody forward. Agents on a busy machine may stand still for longer, and then ask the origin for all they lack.
  */
 const idleMs = { least: 20, most: 500 };
 /** What a fast network takes, half a gigabit a second: on a slower one, sending takes longer, and who sends is not idle. */
@@ -92,12 +92,15 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
   let nextMs = Number.POSITIVE_INFINITY;
   let generation = 0;
   let askedMs = Number.NEGATIVE_INFINITY;
+  /** Of what was published since nothing was hidden. */
+  let hiddenBytes = 0;
 
   function finish(): void {
     generation += 1;
     version = null;
     queue = [];
     queueAt = 0;
+    hiddenBytes = 0;
     shown.clear();
     byDigest.clear();
     owed.clear();
@@ -192,6 +195,7 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
         untold.push({ peer: null, digests: blocks });
         return;
       }
+      hiddenBytes += bytes;
       const blockBytes = bytes / blocks.length;
       unitBytes = Math.min(requestBytesMax, Math.max(runBytesMin, bytes / runsWanted, blockBytes));
       const step = Math.max(1, Math.round(unitBytes / blockBytes));
@@ -230,7 +234,6 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
     step({ bytesPerMs, isIdle }, nowMs) {
       nextMs = Number.POSITIVE_INFINITY;
       if (version === null) return [];
-      const hiddenBytes = (shown.size + queue.length - queueAt) * unitBytes;
       const toAllMs = (hiddenBytes * neighbours.count()) / fastBytesPerMs;
       const giveUpMs = Math.min(idleMs.most, Math.max(idleMs.least, toAllMs));
       if (!isIdle || shown.size === 0) askedMs = nowMs;

@@ -111,7 +111,7 @@ test('what idle neighbours do not ask for is not hidden for long', () => {
   assert.equal(reveal.appliedFor(ana, v(2)), v(2));
 });
 
-test('what is left of a small publish is hidden from idle neighbours no longer than sending it to all of them takes', () => {
+test('a small publish is hidden from idle neighbours no longer than sending it to all of them takes', () => {
   for (const [count, giveUpMs] of [
     [4, 20],
     [100, 300],
