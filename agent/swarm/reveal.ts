@@ -58,11 +58,13 @@ const patienceMs = 100;
 const patienceUnknownMs = 2000;
 /** Neighbours a unit is shown to: nobody wants what these do not, and the end brings it to all. */
 const showsMax = 3;
+/** So long shown to idle neighbours and nothing asked, ms: hiding the rest brings nobody forward. */
+const idleMs = 500;
 /**
- * Where neighbours have asked for nothing for as long as it takes to send all that was published to everybody, ms at least and at most,
- * hiding it brings nobody forward. Agents on a busy machine may stand still for longer, and then ask the origin for all they lack.
+ * Where nothing was asked for as long as it takes to send what is still hidden to everybody, ms at least, each unit is shown to one more:
+ * those who saw it may not want it. An agent on a busy machine may only stand still; then that much at most is sent once more.
  */
-const idleMs = { least: 20, most: 500 };
+const quietMsMin = 20;
 /** What a fast network takes, half a gigabit a second: on a slower one, sending takes longer, and who sends is not idle. */
 const fastBytesPerMs = 64 * KIB;
 /** After a newcomer more may follow; so long everything stays hidden from few, ms. */
@@ -92,15 +94,12 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
   let nextMs = Number.POSITIVE_INFINITY;
   let generation = 0;
   let askedMs = Number.NEGATIVE_INFINITY;
-  /** Of what was published since nothing was hidden. */
-  let hiddenBytes = 0;
 
   function finish(): void {
     generation += 1;
     version = null;
     queue = [];
     queueAt = 0;
-    hiddenBytes = 0;
     shown.clear();
     byDigest.clear();
     owed.clear();
@@ -195,7 +194,6 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
         untold.push({ peer: null, digests: blocks });
         return;
       }
-      hiddenBytes += bytes;
       const blockBytes = bytes / blocks.length;
       unitBytes = Math.min(requestBytesMax, Math.max(runBytesMin, bytes / runsWanted, blockBytes));
       const step = Math.max(1, Math.round(unitBytes / blockBytes));
@@ -234,10 +232,8 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
     step({ bytesPerMs, isIdle }, nowMs) {
       nextMs = Number.POSITIVE_INFINITY;
       if (version === null) return [];
-      const toAllMs = (hiddenBytes * neighbours.count()) / fastBytesPerMs;
-      const giveUpMs = Math.min(idleMs.most, Math.max(idleMs.least, toAllMs));
       if (!isIdle || shown.size === 0) askedMs = nowMs;
-      else if (nowMs >= askedMs + giveUpMs) finish();
+      else if (nowMs >= askedMs + idleMs) finish();
       const effects: Effect[] = [...tellOpen()];
       for (const neighbour of neighbours.all()) if (isComplete(neighbour)) finish();
       tellFew(nowMs);
@@ -255,10 +251,17 @@ export function createReveal(options: { neighbours: Neighbours; random: () => nu
         if (peer !== undefined) effects.push(show(unit, peer, nowMs));
         queueAt += 1;
       }
-      const waitMs = bytesPerMs === 0 ? patienceUnknownMs : patienceMs + 3 * runMs * (shown.size + 1);
+      const usualMs = bytesPerMs === 0 ? patienceUnknownMs : patienceMs + 3 * runMs * (shown.size + 1);
+      const leftBytes = (shown.size + queue.length - queueAt) * unitBytes;
+      const quietMs = Math.max(quietMsMin, (leftBytes * neighbours.count()) / fastBytesPerMs);
+      const isQuiet = isIdle && nowMs >= askedMs + quietMs;
+      const waitMs = isQuiet ? Math.min(usualMs, quietMs) : usualMs;
       effects.push(...release(waitMs, nowMs));
       if (queueAt >= queue.length && shown.size === 0) finish();
-      if (shown.size > 0 && isIdle) nextMs = askedMs + giveUpMs;
+      if (shown.size > 0 && isIdle) {
+        nextMs = askedMs + idleMs;
+        if (!isQuiet) nextMs = Math.min(nextMs, askedMs + quietMs);
+      }
       for (const unit of shown) nextMs = Math.min(nextMs, unit.shownMs + waitMs);
       const gatheredMs = joinedMs + gatherMs;
       if (neighbours.count() < revealNeighboursMin && gatheredMs > nowMs)
