@@ -332,8 +332,10 @@ export const watchFlushMs = 2;
 export const watchRecheckMs = 50;
 /** Most dirty names of one directory that are told one by one; with more it is listed again. */
 export const watchedNamesMax = 4096;
-/** How often each neighbour is asked for a sign of life on the control stream, ms, three times before it counts as gone; also measures the round trip. */
+/** How often each connection is looked at, and one on which nothing came since asked for a sign of life, ms: three times before it counts as gone. */
 export const pingMs = 5_000;
+/** A measured round trip older than this is measured again, ms, also where the peer speaks by itself. */
+export const roundTripAgeMs = 30_000;
 
 /** Addresses that an index maps at first, bytes: room for over a million files. They are no memory; a larger index takes more. */
 export const indexMapBytes = 1024 * MIB;

@@ -41,6 +41,8 @@ export type Session = {
   /** When something of a share was said last; a sign of life alone is no use of the connection. */
   usedMs: number;
   rttMs: number | null;
+  /** Of the last ping that was answered. */
+  rttAtMs: number;
   ping: { readonly id: number; readonly atMs: number } | null;
 };
 

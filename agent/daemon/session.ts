@@ -7,7 +7,7 @@
 import { unreachable } from '../base/assert.ts';
 import type { Bytes } from '../base/bytes.ts';
 import { hasCode, messageOf, P2psyncError } from '../base/errors.ts';
-import { neighbourIdleMsMin, neighbourSilentMs, pingMs } from '../base/limits.ts';
+import { neighbourIdleMsMin, neighbourSilentMs, pingMs, roundTripAgeMs } from '../base/limits.ts';
 import type { SignedBytes } from '../core/document.ts';
 import { type PeerId, type ShareId } from '../core/keys.ts';
 import type { Connected, Host } from '../net/host.ts';
@@ -97,12 +97,18 @@ export function createSessions(options: SessionOptions): Sessions {
         Math.max(options.idleMs(), session.joined.size > 0 ? neighbourIdleMsMin : 0)
       )
         hangUp(peer, 'nothing was said on it for idle_timeout');
-      else if (session.ping === null || now - session.ping.atMs > pingMs * 2) {
+      else if (isPingDue(session, now)) {
         pings += 1;
         session.ping = { id: pings, atMs: now };
         send(peer, { kind: 'ping', id: pings });
       }
     }
+  }
+
+  /** Who says something by himself is alive. */
+  function isPingDue({ ping, heardMs, rttAtMs }: Session, now: number): boolean {
+    if (ping !== null) return now - ping.atMs > pingMs * 2;
+    return now - heardMs >= pingMs || now - rttAtMs >= roundTripAgeMs;
   }
 
   function hangUp(peer: PeerId, reason: string): void {
@@ -166,6 +172,7 @@ export function createSessions(options: SessionOptions): Sessions {
       case 'pong':
         if (session.ping?.id === frame.id) {
           session.rttMs = nowMs() - session.ping.atMs;
+          session.rttAtMs = nowMs();
           session.ping = null;
         }
         return;
@@ -199,6 +206,7 @@ export function createSessions(options: SessionOptions): Sessions {
         heardMs: nowMs(),
         usedMs: nowMs(),
         rttMs: null,
+        rttAtMs: Number.NEGATIVE_INFINITY,
         ping: null,
       });
       greet(connected.peer);

@@ -20,6 +20,7 @@ import { packSigned, stateKeys, writeGrant } from '../../agent/daemon/state.ts';
 import type { Host } from '../../agent/net/host.ts';
 import { openStore } from '../../agent/store/database.ts';
 import type { StoreBatch } from '../../agent/store/share-store.ts';
+import { decodeControl } from '../../agent/wire/control.ts';
 import { createNotebook, type Notebook } from './notebook.ts';
 
 type Refused = Parameters<NonNullable<SessionOptions['onRefused']>>[0];
@@ -33,6 +34,8 @@ export type Agent = {
   readonly notebook: Notebook;
   /** `joined bo`, `left bo`, `refused bo bad-invitation`, `message bo status`, … in order. */
   readonly heard: string[];
+  /** How many times it was asked for a sign of life. */
+  pings: number;
   readonly admitted: Set<PeerId>;
   readonly expelled: Set<PeerId>;
   /** Names of those it hung up on, and why. */
@@ -137,6 +140,7 @@ export async function withMesh(
         const target = agents.get(to);
         if (target === undefined || !links.has(linkOf(peer, to))) return false;
         underWay += 1;
+        if (decodeControl(frame).kind === 'ping') target.pings += 1;
         queueMicrotask(() => {
           underWay -= 1;
           target.sessions.control(peer, frame);
@@ -167,6 +171,7 @@ export async function withMesh(
     closers.push(() => sessions.close());
     const agent: Agent = {
       isStubborn: false,
+      pings: 0,
       name,
       peer,
       keyPair,

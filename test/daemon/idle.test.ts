@@ -2,7 +2,13 @@
 import { mock } from 'node:test';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { neighbourIdleMsMin, neighbourSilentMs, pingMs, restHeartbeatMs } from '../../agent/base/limits.ts';
+import {
+  neighbourIdleMsMin,
+  neighbourSilentMs,
+  pingMs,
+  restHeartbeatMs,
+  roundTripAgeMs,
+} from '../../agent/base/limits.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
 import { withMesh } from './agents.ts';
 
@@ -81,6 +87,38 @@ test('neighbours whose signs of life come more seldom than the least idle_timeou
         assert.is(writer.hungUp.length, 1);
       },
       { idleMs: () => leastIdleMs, nowMs: () => clock.nowMs },
+    );
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('who is heard is seldom asked for a sign of life, who is silent at each look', async () => {
+  const clock = { nowMs: 0 };
+  mock.timers.enable({ apis: ['setInterval'] });
+  try {
+    await withMesh(
+      async (mesh) => {
+        const share = shareIdOf(mesh.authority.publicKey);
+        const writer = await mesh.add('writer');
+        const [ana, bo] = [await mesh.add('ana', mesh.invite()), await mesh.add('bo', mesh.invite())];
+        await mesh.connect(ana, writer);
+        await mesh.connect(bo, writer);
+        const looks = (2 * roundTripAgeMs) / pingMs;
+        for (let look = 0; look < looks; look += 1) {
+          clock.nowMs += pingMs - restHeartbeatMs;
+          const status = { kind: 'status', applied: null, head: null, rosterVersion: 1 } as const;
+          ana.sessions.send(writer.peer, share, status);
+          await mesh.settle();
+          clock.nowMs += restHeartbeatMs;
+          mock.timers.tick(pingMs);
+          await mesh.settle();
+        }
+        assert.is(ana.pings, 2);
+        assert.is(bo.pings, looks);
+        assert.type(writer.sessions.info(ana.peer)?.rttMs, 'number');
+      },
+      { nowMs: () => clock.nowMs },
     );
   } finally {
     mock.timers.reset();
