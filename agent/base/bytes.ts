@@ -3,7 +3,7 @@
 export type Bytes = Uint8Array;
 
 export function toHex(bytes: Bytes): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+  return asBuffer(bytes).toString('hex');
 }
 
 /** @returns the bytes, or undefined where the text is not an even run of hex digits. */
@@ -30,6 +30,13 @@ export function fromUtf8(bytes: Bytes): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Both as one piece, where the second follows the first in one memory; else null. */
+export function joinedTo(first: Bytes, second: Bytes): Bytes | null {
+  const { buffer, byteOffset, byteLength } = first;
+  if (buffer !== second.buffer || byteOffset + byteLength !== second.byteOffset) return null;
+  return new Uint8Array(buffer, byteOffset, byteLength + second.byteLength);
 }
 
 /** The same memory with Node's methods; the bytes themselves where they have them. */

@@ -3,7 +3,7 @@
  * Bounds are checked before anything is allocated. Pure; knows no document. Varints after LEB128 (DWARF 5, 7.6).
  */
 import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8 } from '../base/bytes.ts';
+import { asBuffer, type Bytes, fromUtf8 } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import { type Digest, decodeDigest, digestBytes, sha256Code } from './digest.ts';
 
@@ -126,7 +126,7 @@ export function createWriter(bytesExpected = 256): Writer {
 
 /** @param what names the document in errors: `a head`, `a tree page`. The bytes are borrowed while reading. */
 export function createReader(bytes: Bytes, what: string): Reader {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = asBuffer(bytes);
   const size = buffer.byteLength;
   let at = 0;
 

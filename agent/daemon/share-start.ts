@@ -60,14 +60,17 @@ export type StartPorts = Omit<ShareOptions, 'config'> & {
 export async function startShare(ports: StartPorts): Promise<Running> {
   const { record } = ports;
   await checkMarker(record.path, record.id);
-  const writes = ports.membership.grant()?.grant.writer === ports.agent.keyPair.publicKey;
-  const disk = await openDisk(record.path, ports.config(), { writes });
+  const disk = await openDisk(record.path, ports.config(), { writes: isWriter(ports) });
   try {
     return await startOn(disk, ports);
   } catch (error) {
     await disk.close();
     throw error;
   }
+}
+
+function isWriter({ membership, agent }: StartPorts): boolean {
+  return membership.grant()?.grant.writer === agent.keyPair.publicKey;
 }
 
 async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
@@ -105,7 +108,8 @@ async function startOn(disk: ShareDisk, ports: StartPorts): Promise<Running> {
   if (finished !== null) ports.onApplied(finished);
   await distrust(store, recovered.rehashAll ? null : recovered.rehash);
 
-  const writes = membership.grant()?.grant.writer === ports.agent.keyPair.publicKey;
+  // Asked anew: a grant may have come while the disk was put in order.
+  const writes = isWriter(ports);
   const epoch = membership.grant()?.grant.epoch ?? null;
   let forgotten = readForgotten(store, { epoch, head: readHead(store) });
   const replica = createReplica({

@@ -4,7 +4,7 @@
  * so a kill at any point leaves nothing that has to be believed.
  */
 import { constants } from 'node:fs';
-import type { Bytes } from '../base/bytes.ts';
+import { type Bytes, joinedTo } from '../base/bytes.ts';
 import { blockBytesMax, openPartsMax } from '../base/limits.ts';
 import { type Digest, digestOf } from '../core/digest.ts';
 import {
@@ -110,8 +110,11 @@ export function createStageFiles(confined: Confined): StageFiles {
     return {
       end,
       write(bytes, place) {
-        const joined =
-          run !== null && run.place.content === place.content ? joinedTo(run, bytes, place) : null;
+        const follows =
+          run !== null &&
+          run.place.content === place.content &&
+          run.place.offset + run.bytes.byteLength === place.offset;
+        const joined = run !== null && follows ? joinedTo(run.bytes, bytes) : null;
         if (joined === null || run === null) {
           end();
           run = { bytes, place };
@@ -239,18 +242,6 @@ export function createStageFiles(confined: Confined): StageFiles {
       throw error;
     }
   }
-}
-
-/** Both as one piece of memory; null where they are no neighbours. */
-function joinedTo(
-  run: { readonly bytes: Bytes; readonly place: Place },
-  bytes: Bytes,
-  place: Place,
-): Bytes | null {
-  const { buffer, byteOffset, byteLength } = run.bytes;
-  const follows = run.place.offset + byteLength === place.offset;
-  if (!follows || buffer !== bytes.buffer || byteOffset + byteLength !== bytes.byteOffset) return null;
-  return new Uint8Array(buffer, byteOffset, byteLength + bytes.byteLength);
 }
 
 function writeFile(confined: Confined, path: string, bytes: Bytes): void {

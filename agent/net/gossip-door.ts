@@ -4,6 +4,7 @@
  * Pure state, bounded.
  */
 import type { RPC } from '@libp2p/gossipsub/message';
+import { toHex } from '../base/bytes.ts';
 import { gossipIdsMax, gossipTopicBytesMax, gossipTopicsPerPeerMax } from '../base/limits.ts';
 import type { PeerId } from '../core/keys.ts';
 
@@ -74,7 +75,7 @@ export function createGossipDoor(admits: (topic: string, peer: PeerId) => boolea
       prune: control.prune.filter(({ topicID }) => passGraft(peer, topicID, false)),
       ihave: control.ihave.filter(({ topicID }) => isOpen(peer, topicID)),
       iwant: control.iwant.map(({ messageIDs }) => ({
-        messageIDs: messageIDs.filter((id) => isOpen(peer, topicOf.get(hexOf(id)))),
+        messageIDs: messageIDs.filter((id) => isOpen(peer, topicOf.get(toHex(id)))),
       })),
     };
   }
@@ -115,13 +116,9 @@ export function createGossipDoor(admits: (topic: string, peer: PeerId) => boolea
       };
     },
     sawMessage(id, topic) {
-      topicOf.set(hexOf(id), topic);
+      topicOf.set(toHex(id), topic);
       const [oldest] = topicOf.size > gossipIdsMax ? topicOf.keys() : [];
       if (oldest !== undefined) topicOf.delete(oldest);
     },
   };
-}
-
-function hexOf(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex');
 }

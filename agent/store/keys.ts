@@ -82,7 +82,7 @@ export function encodePlace({ fileId, offset, length }: Place): Buffer {
 }
 
 export function decodePlace(value: Bytes): Place {
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const bytes = asBuffer(value);
   assert(bytes.byteLength === placeBytes, 'a place is of one length');
   return {
     fileId: bytes.readUIntBE(0, 6),
@@ -105,7 +105,7 @@ export function inodeKey(ino: bigint, fileId: FileId): Buffer {
 }
 
 export function fileOfInodeKey(key: Bytes): FileId {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).readUIntBE(8, 6);
+  return asBuffer(key).readUIntBE(8, 6);
 }
 
 export function keysOfInode(ino: bigint): KeyRange {

@@ -1,6 +1,6 @@
 /** What the index keeps of a path, and its bytes: fixed fields, then a digest, then the path where the key had to be cut. Pure. */
 import { assert } from '../base/assert.ts';
-import { type Bytes, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
+import { asBuffer, type Bytes, fromUtf8, toHex, utf8 } from '../base/bytes.ts';
 import { P2psyncError } from '../base/errors.ts';
 import type { Digest } from '../core/digest.ts';
 import type { Content } from '../core/entry.ts';
@@ -65,7 +65,7 @@ export function encodeRecord(stored: StoredRecord): Bytes {
 
 /** @throws {P2psyncError} malformed, where the index holds something this program did not write. */
 export function decodeRecord(input: Bytes): StoredRecord {
-  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
+  const bytes = asBuffer(input);
   if (bytes.byteLength < fixedBytes) throw damaged();
   const flags = bytes.readUInt8(0);
   const kind = kinds[flags & 3];
@@ -91,7 +91,7 @@ export function decodeRecord(input: Bytes): StoredRecord {
   const digest = toHex(bytes.subarray(fixedBytes, tailAt)) as Digest;
   return {
     record: { stat, content: contentOf(contentKind, digest, flags) },
-    fileId: bytes.readUIntBE(15, 6),
+    fileId: fileIdOf(bytes),
     path: (flags & pathBit) === 0 ? null : storedPath(bytes.subarray(tailAt)),
   };
 }

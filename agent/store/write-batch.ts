@@ -18,6 +18,7 @@ import {
   fileKey,
   inodeKey,
   isWholePath,
+  type KeyRange,
   keysBelow,
   pathKey,
   pathOfKey,
@@ -30,7 +31,7 @@ import {
   type PathRecord,
   type StoredRecord,
 } from './record.ts';
-import type { Tables } from './tables.ts';
+import type { Table, Tables } from './tables.ts';
 
 export type IndexEdit = { readonly path: SharePath; readonly record: PathRecord | null };
 
@@ -65,13 +66,19 @@ export function applyBatch(tables: Tables, batch: StoreBatch): void {
 /** Files keep their numbers, so that the places of their blocks stay as they are. */
 function moveRows(tables: Tables, move: DirectoryMove, sums: FingerprintSums): void {
   const { key: from, whole } = pathKey(move.from);
-  const rows: Row[] = [];
-  const own = tables.paths.getBinary(from);
-  if (own !== undefined) rows.push({ key: from, value: Buffer.from(own) });
-  for (const { key, value } of tables.paths.getRange(keysBelow(move.from)))
-    rows.push({ key: Buffer.from(key), value: Buffer.from(value) });
-  if (whole && own !== undefined && isClear(tables, move, rows)) moveWhole(tables, move, { rows, sums });
+  const rows = rowsAt(tables.paths, from, keysBelow(move.from));
+  const isRecorded = rows[0]?.key === from;
+  if (whole && isRecorded && isClear(tables, move, rows)) moveWhole(tables, move, { rows, sums });
   else moveEach(tables, move, { rows, sums });
+}
+
+/** Copies: what is below `own`, behind its own row where there is one. */
+function rowsAt(table: Table, own: Buffer, below: KeyRange): Row[] {
+  const value = table.getBinary(own);
+  const rows = value === undefined ? [] : [{ key: own, value: Buffer.from(value) }];
+  for (const row of table.getRange(below))
+    rows.push({ key: Buffer.from(row.key), value: Buffer.from(row.value) });
+  return rows;
 }
 
 type Row = { readonly key: Buffer; readonly value: Buffer };
@@ -101,14 +108,9 @@ function moveWhole(tables: Tables, { from, to }: DirectoryMove, { rows, sums }: 
   }
   // What this batch has noted so far is of the old names.
   sums.put([]);
-  const directories = [{ key: directoryKey(from), value: tables.directories.getBinary(directoryKey(from)) }];
-  for (const { key, value } of tables.directories.getRange(keysBelow(from)))
-    directories.push({ key: Buffer.from(key), value: Buffer.from(value) });
-  for (const { key, value } of directories) {
-    if (value === undefined) continue;
-    const bytes = Buffer.from(value);
+  for (const { key, value } of rowsAt(tables.directories, directoryKey(from), keysBelow(from))) {
     tables.directories.removeSync(key);
-    tables.directories.putSync(moved(key), bytes);
+    tables.directories.putSync(moved(key), value);
   }
   const [own] = rows;
   assert(own !== undefined, 'the directory has a row');

@@ -10,7 +10,14 @@ import {
 } from '../../agent/core/certificate.ts';
 import { signGrant } from '../../agent/core/grant.ts';
 import { createInvitation, type Invitation } from '../../agent/core/invitation.ts';
-import { generateKeyPair, type KeyPair, type PeerId, peerIdOf, shareIdOf } from '../../agent/core/keys.ts';
+import {
+  generateKeyPair,
+  type KeyPair,
+  type PeerId,
+  peerIdOf,
+  type ShareId,
+  shareIdOf,
+} from '../../agent/core/keys.ts';
 import { signRemoval } from '../../agent/core/removal.ts';
 import { emptyRoster, type Roster, signRoster } from '../../agent/core/roster.ts';
 import type { ShareSide } from '../../agent/daemon/judge.ts';
@@ -68,6 +75,18 @@ export type Mesh = {
   /** Everything that is under way is handled. */
   settle(): Promise<void>;
 };
+
+/** A writer, and two members that are connected to it. */
+export async function addThree(
+  mesh: Mesh,
+): Promise<{ readonly share: ShareId; readonly writer: Agent; readonly ana: Agent; readonly bo: Agent }> {
+  const writer = await mesh.add('writer');
+  const ana = await mesh.add('ana', mesh.invite());
+  const bo = await mesh.add('bo', mesh.invite());
+  await mesh.connect(ana, writer);
+  await mesh.connect(bo, writer);
+  return { share: shareIdOf(mesh.authority.publicKey), writer, ana, bo };
+}
 
 /** @param clock of the conversations, where a test turns it. */
 export async function withMesh(

@@ -10,7 +10,7 @@ import {
   roundTripAgeMs,
 } from '../../agent/base/limits.ts';
 import { shareIdOf } from '../../agent/core/keys.ts';
-import { withMesh } from './agents.ts';
+import { addThree, withMesh } from './agents.ts';
 
 const idleMs = 6_000;
 /** The least that the configuration allows. */
@@ -30,12 +30,7 @@ test('a connection that carries signs of life alone is closed, one of neighbours
   const clock = { nowMs: 0, idleMs };
   await onTurnedClock(
     async (mesh) => {
-      const share = shareIdOf(mesh.authority.publicKey);
-      const writer = await mesh.add('writer');
-      const ana = await mesh.add('ana', mesh.invite());
-      const bo = await mesh.add('bo', mesh.invite());
-      await mesh.connect(ana, writer);
-      await mesh.connect(bo, writer);
+      const { share, writer, ana, bo } = await addThree(mesh);
       /** As neighbours do, and the pings that go there and back. */
       async function beats(count: number): Promise<void> {
         for (let beat = 0; beat < count; beat += 1) {
@@ -97,11 +92,7 @@ test('who is heard is seldom asked for a sign of life, who is silent at each loo
   const clock = { nowMs: 0 };
   await onTurnedClock(
     async (mesh) => {
-      const share = shareIdOf(mesh.authority.publicKey);
-      const writer = await mesh.add('writer');
-      const [ana, bo] = [await mesh.add('ana', mesh.invite()), await mesh.add('bo', mesh.invite())];
-      await mesh.connect(ana, writer);
-      await mesh.connect(bo, writer);
+      const { share, writer, ana, bo } = await addThree(mesh);
       const looks = (2 * roundTripAgeMs) / pingMs;
       for (let look = 0; look < looks; look += 1) {
         clock.nowMs += pingMs - restHeartbeatMs;

@@ -11,18 +11,13 @@ import { signStatement } from '../../agent/core/statement.ts';
 import { headsHandlers, peersHandlers } from '../../agent/daemon/topics.ts';
 import { encodeHeadMessage, encodeStatementMessage } from '../../agent/wire/gossip.ts';
 import { exampleHead, exampleStatement } from '../core/documents.ts';
-import { type Agent, withMesh } from './agents.ts';
+import { type Agent, addThree, withMesh } from './agents.ts';
 
 const admits = (): boolean => true;
 
 test('a head that a member signed, by its own right or in the writer’s name, is taken by nobody', async () => {
   await withMesh(async (mesh) => {
-    const share = shareIdOf(mesh.authority.publicKey);
-    const writer = await mesh.add('writer');
-    const ana = await mesh.add('ana', mesh.invite());
-    const bo = await mesh.add('bo', mesh.invite());
-    await mesh.connect(ana, writer);
-    await mesh.connect(bo, writer);
+    const { share, writer, ana, bo } = await addThree(mesh);
     const version = { epoch: 1, sequence: 99 };
     const headOf = (agent: Agent, epoch = 1): Uint8Array => {
       const { publicKey } = agent.keyPair;
@@ -111,12 +106,7 @@ test('a statement of one who is no member, or was removed, is not passed on', as
 
 test('in a small mesh a statement that its member sent itself is taken, and passed on once in a while', async () => {
   await withMesh(async (mesh) => {
-    const share = shareIdOf(mesh.authority.publicKey);
-    const writer = await mesh.add('writer');
-    const ana = await mesh.add('ana', mesh.invite());
-    const bo = await mesh.add('bo', mesh.invite());
-    await mesh.connect(ana, writer);
-    await mesh.connect(bo, writer);
+    const { share, writer, ana, bo } = await addThree(mesh);
     let now = 0;
     const options = { share, membership: writer.membership, admits, nowMs: () => now };
     const { validate } = peersHandlers(options, () => undefined);

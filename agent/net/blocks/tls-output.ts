@@ -3,7 +3,7 @@
  * into new memory before it encrypts it. Owns what waits.
  */
 import type { TLSSocket } from 'node:tls';
-import type { Bytes } from '../../base/bytes.ts';
+import { type Bytes, joinedTo } from '../../base/bytes.ts';
 import { bulkJoinBytesMax } from '../../base/limits.ts';
 
 export type Output = {
@@ -58,12 +58,9 @@ function neighboursAsOne(parts: readonly Bytes[]): readonly Bytes[] {
   const joined: Bytes[] = [];
   for (const part of parts) {
     const last = joined.at(-1);
-    const follows = last?.buffer === part.buffer && last.byteOffset + last.byteLength === part.byteOffset;
-    if (last === undefined || !follows) joined.push(part);
-    else {
-      const bytes = last.byteLength + part.byteLength;
-      joined[joined.length - 1] = new Uint8Array(last.buffer, last.byteOffset, bytes);
-    }
+    const both = last === undefined ? null : joinedTo(last, part);
+    if (both === null) joined.push(part);
+    else joined[joined.length - 1] = both;
   }
   return joined;
 }
